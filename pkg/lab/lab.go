@@ -1,0 +1,86 @@
+// Package lab says what a lab is: the machines of one experiment, one server
+// and two or more workers, however they came to be. Providers live below it.
+//
+//	l, err := qemu.Attach(ctx, "default")
+//	server, err := l.Node(ctx, lab.ServerName(l))
+package lab
+
+import (
+	"context"
+
+	"github.com/nfsim/nfsim/pkg/sshnode"
+)
+
+// Role is what a machine does in a lab.
+type Role string
+
+// The roles. A lab has exactly one server and at least two workers.
+const (
+	Server Role = "server" // NFS server, and the control plane in the built-in lab
+	Worker Role = "worker" // NFS client, kubelet, container runtime
+)
+
+// Machine is one machine of a lab as the plan sees it.
+type Machine struct {
+	Name string `json:"name"` // host name and Kubernetes node name
+	Role Role   `json:"role"`
+	Addr string `json:"addr"` // address that the other machines of the lab reach it at
+}
+
+// Lab is a set of machines that are up. Close releases connections; it never
+// stops a machine.
+type Lab interface {
+	// Name is the lab's name, as in `nfsim lab up --name`.
+	Name() string
+	// Provider is "qemu", "vagrant" or "inventory".
+	Provider() string
+	// Machines lists the server first, then the workers by name.
+	Machines() []Machine
+	// Node returns the one persistent connection to a machine, dialled at the
+	// first call and dialled again when the old one broke (after a reset, say).
+	Node(ctx context.Context, machine string) (*sshnode.Node, error)
+	// Kubeconfig returns an administrator's kubeconfig that works from here.
+	Kubeconfig(ctx context.Context) ([]byte, error)
+	// StateDir is where the lab keeps its journal of open faults.
+	StateDir() string
+	// Close closes the connections.
+	Close() error
+}
+
+// Power is the ability to cut a machine's power and give it back at once, as
+// a reset button does: nothing is flushed, nothing is told.
+type Power interface {
+	Reset(ctx context.Context, machine string) error
+}
+
+// Snapshots is the ability to put all machines back to the ready state.
+// After Restore the old connections are gone; Node dials again.
+type Snapshots interface {
+	Restore(ctx context.Context) error
+}
+
+// Console is the ability to show the last bytes of a machine's serial console.
+type Console interface {
+	ConsoleTail(machine string, bytes int) ([]byte, error)
+}
+
+// Workers lists the machines with role Worker.
+func Workers(l Lab) []Machine {
+	var out []Machine
+	for _, m := range l.Machines() {
+		if m.Role == Worker {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// ServerOf returns the machine with role Server.
+func ServerOf(l Lab) Machine {
+	for _, m := range l.Machines() {
+		if m.Role == Server {
+			return m
+		}
+	}
+	return Machine{}
+}
