@@ -1,0 +1,3 @@
+module github.com/nfsim/nfsim/tools
+
+go 1.26.0
