@@ -1,0 +1,84 @@
+package rundir
+
+import "time"
+
+// SchemaVersion is the version of the run directory that this package writes
+// and the only one that it reads.
+const SchemaVersion = 1
+
+// RunMeta is run.json: what the run was asked to do and when.
+type RunMeta struct {
+	Schema       int       `json:"schema"`
+	ID           string    `json:"id"`
+	Started      time.Time `json:"started"`
+	Ended        time.Time `json:"ended,omitzero"`  // zero while it runs, and for ever if it was killed
+	NfsimVersion string    `json:"nfsim_version"`   // of the nfsim that recorded it
+	Command      []string  `json:"command"`         // the command line; never holds secrets
+	Seed         int64     `json:"seed"`            // of every random choice of the run
+	Lab          LabMeta   `json:"lab"`             // what it ran on
+	LeaseS       float64   `json:"lease_s"`         // NFSv4 lease time of the server, s
+	GraceS       float64   `json:"grace_s"`         // NFSv4 grace period of the server, s
+	Repeat       int       `json:"repeat,omitzero"` // executions of every cell
+	Batches      []Batch   `json:"batches"`         // the plan, in order
+}
+
+// LabMeta names the lab of a run.
+type LabMeta struct {
+	Provider string `json:"provider"` // qemu, vagrant, inventory
+	Name     string `json:"name"`
+}
+
+// Batch is a set of trials that run side by side.
+type Batch struct {
+	Name  string `json:"name"`
+	Cells []Cell `json:"cells"`
+}
+
+// Cell is one planned trial.
+type Cell struct {
+	Scenario string `json:"scenario"` // FAMILY.NAME, as in "kubelet.kubelet-restart"
+	Profile  string `json:"profile"`  // as in "actimeo=1"
+	Repeat   int    `json:"repeat"`   // from 1
+}
+
+// Fingerprint is what is under test, as measured: machine -> what -> version,
+// as in "worker1" -> "kernel" -> "6.12.63+deb13-amd64".
+type Fingerprint map[string]map[string]string
+
+// TrialMeta is trial.json: one execution of a cell, without what was recorded
+// in the files beside it.
+type TrialMeta struct {
+	Schema   int    `json:"schema"`
+	Scenario string `json:"scenario"` // FAMILY.NAME
+	Profile  string `json:"profile"`
+	Repeat   int    `json:"repeat"` // from 1
+	Batch    string `json:"batch,omitempty"`
+
+	Started   time.Time `json:"started"`
+	Ended     time.Time `json:"ended,omitzero"`
+	StartedNS int64     `json:"started_ns,omitempty"` // ns, controller's monotonic clock
+	EndedNS   int64     `json:"ended_ns,omitempty"`   // ns, controller's monotonic clock
+
+	Asked      string            `json:"asked,omitempty"`       // mount options as asked for
+	Granted    map[string]string `json:"granted,omitempty"`     // mount options that the kernel granted; "" for a flag
+	GrantedRaw string            `json:"granted_raw,omitempty"` // the same as the kernel wrote them
+	Export     string            `json:"export,omitempty"`      // export options
+	MountLines []string          `json:"mount_lines,omitempty"` // lines of mountinfo, "MACHINE: LINE"
+	Resources  []string          `json:"resources,omitempty"`   // machines and exports that the trial had for itself
+
+	ClockErrNS int64    `json:"clock_err_ns,omitempty"` // ns, largest error bound of the mapped clocks
+	WaitNS     int64    `json:"wait_ns,omitempty"`      // ns spent waiting for observed events; the rest is overhead
+	Retries    int      `json:"retries,omitempty"`      // earlier executions that the infrastructure spoilt
+	Repro      []string `json:"repro,omitempty"`        // commands that repeat the trial
+
+	Params map[string]string `json:"params,omitempty"` // of the drive: what was asked for
+	Facts  map[string]any    `json:"facts,omitempty"`  // of the drive: what was measured; numbers, strings, booleans
+
+	Finished bool   `json:"finished"`        // written last; false is a trial that was cut short
+	Error    string `json:"error,omitempty"` // why the infrastructure could not finish the trial
+}
+
+// Cell returns the trial's place in the plan.
+func (m *TrialMeta) Cell() Cell {
+	return Cell{Scenario: m.Scenario, Profile: m.Profile, Repeat: m.Repeat}
+}
