@@ -1,0 +1,114 @@
+package fault
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// NFSPorts are the ports of an NFS server in a lab: rpcbind, statd, nfsd,
+// mountd, and lockd for UDP and TCP. The API server's port is not among them:
+// the server of the built-in lab is the control plane too.
+var NFSPorts = [...]uint16{111, 662, 2049, 20048, 32769, 32803}
+
+// CutMode is how a partition treats packets.
+type CutMode string
+
+// The modes of a partition.
+const (
+	Drop   CutMode = "drop"   // silence: the peer seems dead
+	Reject CutMode = "reject" // TCP resets and ICMP errors: the peer seems refused
+)
+
+// Cut says which traffic of a machine a partition stops.
+type Cut struct {
+	// Peer is the address at the other end.
+	Peer netip.Addr
+	// Ports are the peer's ports, TCP and UDP. Empty means NFSPorts. Calls that
+	// the peer makes to the same ports of this machine (NLM and statd callbacks)
+	// are stopped as well. The NFSv4.0 callback channel goes to a port of the
+	// client's choice and is not.
+	Ports []uint16
+	// Mode is Drop when empty.
+	Mode CutMode
+}
+
+// Partition cuts a machine off from a peer's ports, both directions, every
+// connection, those that are established included. It uses an nftables table
+// of its own, so that nothing else on the machine is touched. The proof is a
+// connection attempt that fails and a counter above zero.
+func Partition(machine string, cut Cut) Spec {
+	id := NewID()
+	table := "nfsim_" + id
+	if cut.Mode == "" {
+		cut.Mode = Drop
+	}
+	ports := cut.Ports
+	if len(ports) == 0 {
+		ports = NFSPorts[:]
+	}
+	return Spec{
+		ID: id, Name: "partition-" + string(cut.Mode), Machine: machine,
+		Inject:      "nft -f - <<'EOF'\n" + cutRules(table, cut, ports) + "EOF\n",
+		Undo:        cutUndo(table),
+		Prove:       cutProof(table, cut, ports),
+		ProveUndone: fmt.Sprintf("if nft list table inet %s >/dev/null 2>&1; then echo 'table is still there'; exit 1; fi\necho 'table is gone'\n", table),
+	}
+}
+
+// cutRules is the nftables ruleset. Its hooks come before the filter
+// hooks of the machine's own firewall, so that an accept there decides nothing.
+func cutRules(table string, cut Cut, ports []uint16) string {
+	family := "ip"
+	if cut.Peer.Is6() && !cut.Peer.Is4In6() {
+		family = "ip6"
+	}
+	peer := cut.Peer.Unmap()
+	sorted := slices.Clone(ports)
+	slices.Sort(sorted)
+	words := make([]string, 0, len(sorted))
+	for _, p := range slices.Compact(sorted) {
+		words = append(words, strconv.Itoa(int(p)))
+	}
+	set := "{ " + strings.Join(words, ", ") + " }"
+	var b strings.Builder
+	fmt.Fprintf(&b, "table inet %s {\n", table)
+	for _, chain := range []struct{ hook, side string }{{"input", "saddr"}, {"output", "daddr"}} {
+		fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook %s priority -150; policy accept;\n", chain.hook, chain.hook)
+		for _, port := range []string{"sport", "dport"} {
+			for _, proto := range []string{"tcp", "udp"} {
+				verdict := "drop"
+				if cut.Mode == Reject {
+					verdict = "reject"
+					if proto == "tcp" {
+						verdict = "reject with tcp reset"
+					}
+				}
+				fmt.Fprintf(&b, "\t\t%s %s %s %s %s %s counter %s\n", family, chain.side, peer, proto, port, set, verdict)
+			}
+		}
+		b.WriteString("\t}\n")
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// cutUndo removes the table if it is there.
+func cutUndo(table string) string {
+	return fmt.Sprintf("if nft list table inet %[1]s >/dev/null 2>&1; then nft delete table inet %[1]s; fi\n", table)
+}
+
+// cutProof tries a connection, which must fail, and then wants a counter above
+// zero. The counter proves that the rules stopped the packets, not something else.
+func cutProof(table string, cut Cut, ports []uint16) string {
+	port := ports[0]
+	if slices.Contains(ports, 2049) {
+		port = 2049
+	}
+	return fmt.Sprintf(`if timeout 2 bash -c 'exec 3<>/dev/tcp/%s/%d' 2>/dev/null; then echo 'the peer still answers'; exit 1; fi
+rules=$(nft list table inet %s) || exit 1
+printf '%%s\n' "$rules" | grep -E 'counter packets [1-9]'
+`, cut.Peer.Unmap(), port, table)
+}
