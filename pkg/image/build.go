@@ -1,0 +1,174 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/cache"
+)
+
+const (
+	// builderVersion is part of the key. It changes when this package makes
+	// something else of the same recipe.
+	builderVersion = "1"
+	// diskSize is the virtual size of the machine's disk.
+	diskSize = "8G"
+	// buildBytes is the room that a build takes at its peak: unpacked packages,
+	// the tar archive, the raw disk and the qcow2, about 900 MB each.
+	buildBytes = 5 << 30
+	// buildTimeout bounds a build. Package downloads are most of it on a slow
+	// line.
+	buildTimeout = 45 * time.Minute
+)
+
+// builder makes one image.
+type builder struct {
+	debian  string
+	arch    string // GOARCH
+	debArch string // Debian's name of it
+	recipe  recipe
+	logf    func(format string, args ...any)
+}
+
+// key is the entry's key. Debian's package versions are not part of it: they
+// move while the recipe stays, and are recorded in packages.list instead.
+func (b *builder) key() string {
+	return fmt.Sprintf("%s-%s-%s", b.debian, b.arch, cache.Key("image", builderVersion, b.debian, b.arch, diskSize, b.recipe.hash()))
+}
+
+// build fills the cache entry's directory out.
+func (b *builder) build(ctx context.Context, out string) (err error) {
+	root := os.Geteuid() == 0
+	if err := checkTools(root, onHost); err != nil {
+		return err
+	}
+	// A user's build happens in a user name space whose root may not look into
+	// the user's cache, so that it unpacks in the common place for big
+	// temporary files.
+	work := out
+	if !root {
+		work = "/var/tmp"
+	}
+	for _, dir := range []string{out, work} {
+		if err := cache.RequireSpace("building the machine image", dir, buildBytes); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, buildTimeout, fmt.Errorf("building the machine image took more than %v", buildTimeout))
+	defer cancel()
+
+	dir, err := os.MkdirTemp(work, "nfsim-image-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if rmErr := os.RemoveAll(dir); err == nil {
+			err = rmErr
+		}
+	}()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	recipeDir := filepath.Join(dir, "recipe")
+	if err := b.recipe.write(recipeDir); err != nil {
+		return fmt.Errorf("write the recipe: %w", err)
+	}
+	s := &steps{name: fmt.Sprintf("machine image (Debian %s, %s)", b.debian, b.debArch), logf: b.logf, start: time.Now()}
+	s.say("building; later labs take it from the cache")
+
+	archive := filepath.Join(dir, "rootfs.tar")
+	if err := b.bootstrap(ctx, s, root, recipeDir, archive); err != nil {
+		return err
+	}
+	s.say("taking out the kernel and its initial RAM file system")
+	if err := extract(archive, out); err != nil {
+		return err
+	}
+	s.say("making the disk")
+	if err := b.disk(ctx, root, recipeDir, archive, filepath.Join(out, fileDisk)); err != nil {
+		return err
+	}
+	s.say("done")
+	return os.WriteFile(filepath.Join(out, fileRecipe), []byte(b.describe()), 0o644)
+}
+
+// bootstrap installs the packages and provisions them, into a tar archive.
+func (b *builder) bootstrap(ctx context.Context, s *steps, root bool, recipeDir, archive string) error {
+	packages, err := b.recipe.packages(b.debArch)
+	if err != nil {
+		return err
+	}
+	mode := "root"
+	if !root {
+		mode = "unshare"
+	}
+	args := []string{
+		"--mode=" + mode, "--variant=minbase", "--format=tar", "--architectures=" + b.debArch,
+		"--include=" + strings.Join(packages, ","),
+		"--aptopt=APT::Install-Recommends false",
+		"--aptopt=Acquire::Retries 3",
+		"--aptopt=Acquire::http::Timeout 60",
+		"--dpkgopt=path-exclude=/usr/share/man/*",
+		"--dpkgopt=path-exclude=/usr/share/locale/*",
+		"--dpkgopt=path-exclude=/usr/share/info/*",
+		"--dpkgopt=path-exclude=/usr/share/doc/*",
+		"--dpkgopt=path-include=/usr/share/doc/*/copyright",
+		// The paths of these hooks are relative to the directory it runs in.
+		"--customize-hook=sync-in rootfs /",
+		`--customize-hook=mkdir "$1/tmp/recipe"`,
+		"--customize-hook=sync-in . /tmp/recipe",
+		`--customize-hook=chroot "$1" sh /tmp/recipe/provision.sh /tmp/recipe`,
+		`--customize-hook=rm -rf "$1/tmp/recipe"`,
+		b.debian, archive,
+	}
+	cmd := newCommand(ctx, recipeDir, "mmdebstrap", args...)
+	// INITRD=No keeps the kernel package from making an initial RAM file system
+	// that initramfs/make.sh replaces.
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "INITRD=No", "TMPDIR="+filepath.Dir(archive))
+	if !root {
+		cmd.Env = append(cmd.Env, "TMPDIR=/var/tmp")
+	}
+	lines := &lineWriter{line: func(line string) {
+		if step, ok := strings.CutPrefix(line, "I: "); ok && strings.HasSuffix(step, "...") {
+			s.say(strings.TrimSuffix(step, "..."))
+		}
+	}}
+	return runStep(ctx, "install the packages", cmd, lines)
+}
+
+// disk makes the qcow2 disk of a root file system.
+func (b *builder) disk(ctx context.Context, root bool, recipeDir, archive, to string) error {
+	in, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	name, args := "sh", []string{"mkdisk.sh", diskSize}
+	if !root {
+		name, args = "mmdebstrap", append([]string{"--unshare-helper", "sh"}, args...)
+	}
+	cmd := newCommand(ctx, recipeDir, name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+filepath.Dir(archive))
+	if !root {
+		cmd.Env = append(cmd.Env, "TMPDIR=/var/tmp")
+	}
+	cmd.Stdin, cmd.Stdout = in, out
+	if err := runStep(ctx, "make the disk", cmd, nil); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// describe is the content of the file recipe.
+func (b *builder) describe() string {
+	return fmt.Sprintf("recipe %s\nbuilder %s\ndebian %s\narch %s\ndisk %s\n", b.recipe.hash(), builderVersion, b.debian, b.arch, diskSize)
+}
