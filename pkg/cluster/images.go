@@ -1,0 +1,126 @@
+package cluster
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// The images that every worker has; there is no registry behind the names, so
+// pods must use imagePullPolicy Never.
+const (
+	// PauseImage holds a pod's namespaces: `nfsim-agent pause` reaps and waits.
+	PauseImage = "nfsim.local/pause:1"
+	// WorkloadImage has the agent at /nfsim-agent as its entry point and, when
+	// the spec has one, busybox at /bin/busybox with links for its commands.
+	WorkloadImage = "nfsim.local/workload:1"
+)
+
+// busyboxCommands are the links in /bin of the workload image; any other
+// applet is reached as `busybox APPLET`.
+func busyboxCommands() []string {
+	return []string{
+		"cat", "chmod", "cp", "date", "dd", "df", "du", "echo", "env", "false", "find", "grep", "head", "hostname", "id", "kill", "ln", "ls",
+		"md5sum", "mkdir", "mount", "mv", "nc", "ps", "pwd", "rm", "rmdir", "sed", "seq", "sh", "sha256sum", "sleep", "sort", "stat", "sync",
+		"tail", "test", "timeout", "top", "touch", "true", "umount", "uname", "vi", "wc", "wget",
+	}
+}
+
+// buildImages makes one docker-archive with both images. They share the layer
+// of the agent, and one archive means one import on each worker.
+func buildImages(s Spec) ([]byte, error) {
+	agent := []File{
+		directory("/data", 0o755),
+		directory("/run/nfsim", 0o755),
+		{Path: "/nfsim-agent", Mode: 0o755, Content: s.AgentBinary},
+		{Path: "/etc/passwd", Mode: 0o644, Content: []byte("root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")},
+		{Path: "/etc/group", Mode: 0o644, Content: []byte("root:x:0:\nnogroup:x:65534:\n")},
+	}
+	base, err := appendLayer(empty.Image, agent)
+	if err != nil {
+		return nil, fmt.Errorf("add agent layer: %w", err)
+	}
+	workload := base
+	if s.BusyboxPath != "" {
+		layer, err := busyboxLayer(s.BusyboxPath)
+		if err != nil {
+			return nil, err
+		}
+		if workload, err = appendLayer(base, layer); err != nil {
+			return nil, fmt.Errorf("add busybox layer: %w", err)
+		}
+	}
+	images := map[name.Tag]v1.Image{}
+	for _, image := range []struct {
+		tag  string
+		from v1.Image
+		args []string
+	}{
+		{PauseImage, base, []string{"pause"}},
+		{WorkloadImage, workload, []string{"version"}},
+	} {
+		tag, err := name.NewTag(image.tag)
+		if err != nil {
+			return nil, fmt.Errorf("name image %s: %w", image.tag, err)
+		}
+		if images[tag], err = configure(image.from, s.Arch, image.args); err != nil {
+			return nil, fmt.Errorf("configure image %s: %w", image.tag, err)
+		}
+	}
+	var out bytes.Buffer
+	if err := tarball.MultiWrite(images, &out); err != nil {
+		return nil, fmt.Errorf("write image archive: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func busyboxLayer(path string) ([]File, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read busybox: %w", err)
+	}
+	files := []File{{Path: "/bin/busybox", Mode: 0o755, Content: content}}
+	for _, command := range busyboxCommands() {
+		files = append(files, link("/bin/"+command, "busybox"))
+	}
+	return files, nil
+}
+
+func appendLayer(image v1.Image, files []File) (v1.Image, error) {
+	var archive bytes.Buffer
+	if err := WriteTar(&archive, files); err != nil {
+		return nil, err
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(archive.Bytes())), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return mutate.AppendLayers(image, layer)
+}
+
+func configure(image v1.Image, arch string, args []string) (v1.Image, error) {
+	file, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	file = file.DeepCopy()
+	file.Architecture = arch
+	file.OS = "linux"
+	file.Created = v1.Time{Time: tarTime()}
+	file.Config = v1.Config{
+		Entrypoint: []string{"/nfsim-agent"},
+		Cmd:        args,
+		Env:        []string{"PATH=/bin:/"},
+		WorkingDir: "/",
+	}
+	return mutate.ConfigFile(image, file)
+}
