@@ -1,0 +1,166 @@
+package sshnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+)
+
+// sftpPool holds a node's shared SFTP session. One sftp-server answers one
+// request after the other, so a request that hangs in the kernel (a path on a
+// dead NFS mount, say) blocks all later ones: an operation that is given up
+// retires the session it used, and the next one opens another.
+type sftpPool struct {
+	opening chan struct{} // holds one token; whoever has it may open a session
+
+	mu  sync.Mutex
+	cur *sftpSession
+}
+
+// sftpSession is one sftp-server on the node.
+type sftpSession struct {
+	client  *sftp.Client
+	process *Process
+	users   int  // operations under way, those given up not counted
+	retired bool // no longer handed out; closed when users is 0
+}
+
+func newSFTPPool() *sftpPool {
+	p := &sftpPool{opening: make(chan struct{}, 1)}
+	p.opening <- struct{}{}
+	return p
+}
+
+// take returns the session at hand, nil if there is none, and counts its
+// caller as a user.
+func (p *sftpPool) take() *sftpSession {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cur == nil || p.cur.process.hasEnded() {
+		return nil
+	}
+	p.cur.users++
+	return p.cur
+}
+
+// add makes s the session at hand, with its caller as first user.
+func (p *sftpPool) add(s *sftpSession) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.users++
+	p.cur = s
+}
+
+// release ends one use of s. With retire the use was given up.
+func (p *sftpPool) release(s *sftpSession, retire bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.users--
+	if retire {
+		s.retired = true
+		if p.cur == s {
+			p.cur = nil
+		}
+	}
+	if s.retired && s.users == 0 {
+		s.close()
+	}
+}
+
+// SFTP returns the node's shared SFTP client, opened when first needed; with
+// Config.Sudo the server runs as root. Its calls know no context and hang as
+// long as the node does. Do not close it. It is good until the connection ends
+// or a Put or Get is given up; call SFTP again rather than keep it.
+func (n *Node) SFTP(ctx context.Context) (*sftp.Client, error) {
+	s, err := n.takeSFTP(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.files.release(s, false)
+	return s.client, nil
+}
+
+// takeSFTP returns the shared session, opened if there is none, and counts its
+// caller as a user.
+func (n *Node) takeSFTP(ctx context.Context) (*sftpSession, error) {
+	const op = "open an SFTP session"
+	if s := n.files.take(); s != nil {
+		return s, nil
+	}
+	select {
+	case <-n.files.opening:
+	case <-ctx.Done():
+		return nil, n.gaveUp(op, ctx.Err())
+	case <-n.closed:
+		return nil, n.lost(op)
+	}
+	defer func() { n.files.opening <- struct{}{} }()
+	if s := n.files.take(); s != nil { // opened while we waited
+		return s, nil
+	}
+	s, err := n.openSFTP(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.files.add(s)
+	return s, nil
+}
+
+// openSFTP starts an sftp-server on the node.
+func (n *Node) openSFTP(ctx context.Context) (*sftpSession, error) {
+	const op = "open an SFTP session"
+	start := func(s *ssh.Session) error { return s.RequestSubsystem("sftp") }
+	if n.cfg.Sudo {
+		start = func(s *ssh.Session) error { return s.Start(asRoot(sftpServerCommand())) }
+	}
+	p, err := n.start(ctx, "sftp-server", start)
+	if err != nil {
+		return nil, err
+	}
+	client, err := await(ctx, n, op,
+		func() (*sftp.Client, error) { return sftp.NewClientPipe(p.Stdout, p.Stdin) },
+		func(c *sftp.Client) { c.Close() })
+	if err == nil {
+		return &sftpSession{client: client, process: p}, nil
+	}
+	p.Kill()
+	var transport *TransportError
+	if errors.As(err, &transport) || ctx.Err() != nil {
+		return nil, err
+	}
+	// What the server says when it cannot start is more telling than the end
+	// of its output.
+	if exit := new(*ExitError); errors.As(p.Wait(), exit) && (*exit).Result.Signal == "" {
+		err = *exit
+	}
+	return nil, fmt.Errorf("%s: %s: %w", n.cfg.Name, op, err)
+}
+
+// close ends the sftp-server and, at the latest with the connection, what
+// waits for its answers.
+func (s *sftpSession) close() {
+	s.process.Kill()
+	go s.client.Close()
+}
+
+func (p *Process) hasEnded() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// sftpServerCommand finds the server where distributions put it: Debian,
+// Fedora, SUSE and Arch, BSD.
+func sftpServerCommand() string {
+	dirs := []string{"/usr/lib/openssh", "/usr/libexec/openssh", "/usr/lib/ssh", "/usr/libexec"}
+	return "for d in " + strings.Join(dirs, " ") +
+		`; do [ -x "$d/sftp-server" ] && exec "$d/sftp-server"; done; echo "no sftp-server found" >&2; exit 127`
+}
