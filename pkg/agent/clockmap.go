@@ -21,13 +21,13 @@ type ClockMap struct {
 
 // NewClockMap returns the map through the samples, in any order; at least one,
 // better one before and one after what is to be mapped.
-func NewClockMap(samples ...ClockSample) (*ClockMap, error) {
+func NewClockMap(samples ...ClockSample) (ClockMap, error) {
 	if len(samples) == 0 {
-		return nil, errors.New("map clock: no samples")
+		return ClockMap{}, errors.New("map clock: no samples")
 	}
 	s := slices.Clone(samples)
 	slices.SortFunc(s, func(a, b ClockSample) int { return cmp.Compare(a.agentTime(), b.agentTime()) })
-	return &ClockMap{samples: s}, nil
+	return ClockMap{samples: s}, nil
 }
 
 // agentTime is the agent's clock at the middle of the exchange.
@@ -38,7 +38,7 @@ func (s ClockSample) agentTime() int64 { return s.At - s.Offset }
 // samples, and more the farther from them: by what clocks may drift, or, where
 // two samples differ by more than that (a machine that was stopped, a restored
 // snapshot), by all of the difference.
-func (m *ClockMap) ToController(agentNS int64) (ns int64, errNS int64) {
+func (m ClockMap) ToController(agentNS int64) (ns int64, errNS int64) {
 	i, _ := slices.BinarySearchFunc(m.samples, agentNS, func(s ClockSample, t int64) int {
 		return cmp.Compare(s.agentTime(), t)
 	})
