@@ -1,0 +1,200 @@
+package nfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/nfsim/nfsim/pkg/sshnode"
+)
+
+// ExportRoot is the directory that every export of nfsim lies below.
+const ExportRoot = "/srv/nfsim"
+
+// Export is one directory that the server gives to clients.
+type Export struct {
+	Path    string // below ExportRoot
+	Options string // as in exports(5), without fsid; empty means DefaultExport
+	FSID    string // UUID or number above 0; own to each export, so that no client shares a superblock between two
+	Clients string // host, network or "*"; empty means "*"
+}
+
+// NewFSID returns a UUID that is always the same for the same words: run and
+// trial, say.
+func NewFSID(words ...string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("nfsim:"+strings.Join(words, "\x00"))).String()
+}
+
+var (
+	exportOptions = regexp.MustCompile(`^[A-Za-z0-9_=:.,@/+-]+$`)
+	exportClients = regexp.MustCompile(`^[A-Za-z0-9_:.@*?/-]+$`)
+)
+
+func (e Export) withDefaults() (Export, error) {
+	if e.Options == "" {
+		e.Options = DefaultExport
+	}
+	if e.Clients == "" {
+		e.Clients = "*"
+	}
+	if err := checkBelow(ExportRoot, e.Path); err != nil {
+		return e, err
+	}
+	switch {
+	case !exportOptions.MatchString(e.Options):
+		return e, fmt.Errorf("export options %q are not plain", e.Options)
+	case slices.ContainsFunc(strings.Split(e.Options, ","), func(o string) bool { return strings.HasPrefix(o, "fsid") }):
+		return e, fmt.Errorf("export options %q set fsid: it is a field of its own", e.Options)
+	case !exportClients.MatchString(e.Clients):
+		return e, fmt.Errorf("export clients %q are not plain", e.Clients)
+	}
+	if n, err := strconv.ParseUint(e.FSID, 10, 32); err == nil {
+		if n == 0 {
+			return e, errors.New("export fsid 0 is the root of all NFSv4 exports")
+		}
+		return e, nil
+	}
+	if _, err := uuid.Parse(e.FSID); err != nil {
+		return e, fmt.Errorf("export fsid %q is neither a UUID nor a number", e.FSID)
+	}
+	return e, nil
+}
+
+// exportsFile keeps the export over a restart of the service, whose stop
+// script withdraws what only exportfs(8) knows.
+func (e Export) exportsFile() string {
+	return "/etc/exports.d/nfsim-" + e.FSID + ".exports"
+}
+
+// NotExportedError says that exportfs(8) succeeded and the server does not
+// list the export as asked.
+type NotExportedError struct {
+	Node   string
+	Export Export
+	Why    string
+}
+
+func (e *NotExportedError) Error() string {
+	return fmt.Sprintf("export %s on %s: %s", e.Export.Path, e.Node, e.Why)
+}
+
+// AddExport makes the directory, exports it now and after every restart of
+// the service, and checks that the server lists it.
+func AddExport(ctx context.Context, server *sshnode.Node, e Export) error {
+	e, err := e.withDefaults()
+	if err != nil {
+		return fmt.Errorf("export on %s: %w", server.Name(), err)
+	}
+	options := e.Options + ",fsid=" + e.FSID
+	line := fmt.Sprintf("%s %s(%s)\n", e.Path, e.Clients, options)
+	script := strings.Join([]string{
+		"set -e",
+		bounded(shortDeadline, "mkdir", "-p", e.Path, "/etc/exports.d"),
+		// exportfs(8) reads only names that end in .exports.
+		"printf %s " + sshnode.Quote(line) + " > " + sshnode.Quote(e.exportsFile()+".new"),
+		"mv " + sshnode.Quote(e.exportsFile()+".new", e.exportsFile()),
+		bounded(shortDeadline, "exportfs", "-o", options, e.Clients+":"+e.Path),
+	}, "\n")
+	if _, err := runWithin(ctx, server, 2*shortDeadline, script); err != nil {
+		return fmt.Errorf("export %s: %w", e.Path, err)
+	}
+	listed, err := ListExports(ctx, server)
+	if err != nil {
+		return err
+	}
+	for _, l := range listed {
+		if l.Path != e.Path || l.Clients != e.Clients {
+			continue
+		}
+		if got := l.Options["fsid"]; got != e.FSID {
+			return &NotExportedError{Node: server.Name(), Export: e, Why: "listed with fsid " + orNone(got)}
+		}
+		for _, o := range strings.Split(e.Options, ",") {
+			// Lists show only some options; those that decide what a trial means, always.
+			if _, ok := l.Options[o]; !ok && slices.Contains([]string{"sync", "async", "rw", "ro"}, o) {
+				return &NotExportedError{Node: server.Name(), Export: e, Why: "listed without " + o}
+			}
+		}
+		return nil
+	}
+	return &NotExportedError{Node: server.Name(), Export: e, Why: "not listed"}
+}
+
+// MountBelowError says that a directory is not deleted because a mount is on
+// or below it.
+type MountBelowError struct {
+	Node, Path, Mountpoint string
+}
+
+func (e *MountBelowError) Error() string {
+	return fmt.Sprintf("delete %s on %s: %s is a mount point", e.Path, e.Node, e.Mountpoint)
+}
+
+// RemoveExport withdraws an export and, when asked, deletes its directory. An
+// export that is not there is no error. The directory is deleted only when the
+// mount table shows nothing on or below it, its path has no symbolic link, and
+// then within one file system. Errors: *MountBelowError among others.
+func RemoveExport(ctx context.Context, server *sshnode.Node, e Export, deleteDir bool) error {
+	e, err := e.withDefaults()
+	if err != nil {
+		return fmt.Errorf("withdraw export on %s: %w", server.Name(), err)
+	}
+	script := bounded(shortDeadline, "rm", "-f", e.exportsFile()) + " && { " +
+		bounded(shortDeadline, "exportfs", "-u", e.Clients+":"+e.Path) + " || :; }"
+	if _, err := runWithin(ctx, server, 2*shortDeadline, script); err != nil {
+		return fmt.Errorf("withdraw export %s: %w", e.Path, err)
+	}
+	listed, err := ListExports(ctx, server)
+	if err != nil {
+		return err
+	}
+	for _, l := range listed {
+		if l.Path == e.Path && l.Clients == e.Clients {
+			return fmt.Errorf("withdraw export %s on %s: still listed", e.Path, server.Name())
+		}
+	}
+	if !deleteDir {
+		return nil
+	}
+	return deleteTree(ctx, server, e.Path)
+}
+
+// deleteTree deletes a directory of ExportRoot, never a mount, never across one.
+func deleteTree(ctx context.Context, node *sshnode.Node, dir string) error {
+	mounts, err := Mounts(ctx, node)
+	if err != nil {
+		return err
+	}
+	for _, m := range mounts {
+		if m.Mountpoint == dir || strings.HasPrefix(m.Mountpoint, dir+"/") {
+			return &MountBelowError{Node: node.Name(), Path: dir, Mountpoint: m.Mountpoint}
+		}
+	}
+	q := sshnode.Quote(dir)
+	script := fmt.Sprintf(`[ -e %[1]s ] || exit 0
+real=$(readlink -e %[1]s) && [ "$real" = %[1]s ] || { echo "a part of the path is a symbolic link" >&2; exit 1; }
+%[2]s`, q, bounded(DefaultDeadline, "find", dir, "-xdev", "-depth", "-delete"))
+	if _, err := runWithin(ctx, node, DefaultDeadline, script); err != nil {
+		return fmt.Errorf("delete %s: %w", dir, err)
+	}
+	return nil
+}
+
+// ListExports returns what the server exports.
+func ListExports(ctx context.Context, server *sshnode.Node) ([]Exported, error) {
+	res, err := runWithin(ctx, server, shortDeadline, bounded(shortDeadline, "exportfs", "-v"))
+	if err != nil {
+		return nil, fmt.Errorf("list exports: %w", err)
+	}
+	list, err := ParseExportfs(string(res.Stdout))
+	if err != nil {
+		return nil, fmt.Errorf("list exports of %s: %w", server.Name(), err)
+	}
+	return list, nil
+}
