@@ -66,7 +66,7 @@ const (
 	Truncate = "truncate"
 	Stat     = "stat"
 	Readdir  = "readdir"
-	Create   = "create"
+	Create   = "create" // may leave an empty file where there was none
 	Unlink   = "unlink"
 	Rename   = "rename" // File is the target, Value the token that it brings
 	Lock     = "lock"
@@ -90,6 +90,7 @@ const (
 	ModeOSync     = "osync"     // O_SYNC: on the server when it returns
 	ModeUnflushed = "unflushed" // write alone: on the server after a later fsync or close of the lane
 	ModeShared    = "shared"    // of a lock: shared (read) lock
+	ModeTrunc     = "trunc"     // of an open: O_TRUNC
 )
 
 // Kinds of what a read decoded to.

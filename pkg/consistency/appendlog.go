@@ -1,0 +1,38 @@
+package consistency
+
+import (
+	"context"
+
+	"github.com/nfsim/nfsim/pkg/history"
+)
+
+// checkAppendLog: the log on disk at the end holds every acknowledged record,
+// each once, each whole, and none that nobody appended.
+func checkAppendLog(_ context.Context, v *view, t *tally, _ Options) {
+	if !v.log {
+		return
+	}
+	if len(v.truths) == 0 {
+		t.undecided("file %s: nobody looked at the log on disk at the end", v.name)
+		return
+	}
+	acked := v.acked()
+	t.checked += len(acked) + len(v.truths)
+	v.lostRecords(t, acked)
+	first := make(map[string]*history.Op, len(v.truths))
+	for _, op := range v.truths {
+		kind, ok := v.known(op)
+		switch {
+		case !ok && kind == history.KindToken:
+			t.violate([]*history.Op{op}, "file %s: the log holds record %q, which nobody appended", v.name, op.Value)
+		case !ok:
+			t.violate([]*history.Op{op}, "file %s: record %d of the log is %s %q", v.name, op.Seq, kind, op.Value)
+		case kind != history.KindToken:
+		case first[op.Value] != nil:
+			t.violate([]*history.Op{v.versions[v.token[op.Value]].op, first[op.Value], op},
+				"file %s: the log holds record %q twice, at places %d and %d", v.name, op.Value, first[op.Value].Seq, op.Seq)
+		default:
+			first[op.Value] = op
+		}
+	}
+}
