@@ -1,0 +1,138 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nfsim/nfsim/pkg/outcome"
+	"github.com/nfsim/nfsim/pkg/rundir"
+	"github.com/nfsim/nfsim/pkg/scenarios"
+)
+
+// Check judges every trial of a recorded run, from the run directory alone,
+// and writes the verdicts beside the trials and into the index. Planned trials
+// that were never recorded are inconclusive, not absent.
+func Check(r *rundir.Run) (rundir.Index, error) {
+	print, err := r.Fingerprint()
+	if err != nil {
+		return rundir.Index{}, err
+	}
+	trials, err := r.Trials()
+	if err != nil {
+		return rundir.Index{}, err
+	}
+	for _, t := range trials {
+		if err := r.WriteVerdict(judge(r.Meta(), print, t)); err != nil {
+			return rundir.Index{}, err
+		}
+	}
+	return r.WriteIndex()
+}
+
+// judge gives the verdict on one trial.
+func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial) rundir.Verdict {
+	v := rundir.Verdict{Scenario: t.Meta.Scenario, Profile: t.Meta.Profile, Repeat: t.Meta.Repeat}
+	if !t.Meta.Ended.IsZero() {
+		v.Took = t.Meta.Ended.Sub(t.Meta.Started).Seconds()
+	}
+	switch {
+	case t.Err != nil:
+		return unjudged(v, rundir.StatusInconclusive, outcome.New(outcome.Inconclusive, "trial cannot be read: %v", t.Err))
+	case !t.Meta.Finished:
+		return unjudged(v, rundir.StatusInconclusive, outcome.New(outcome.Inconclusive, "the recording was cut short"))
+	case t.Meta.Error != "":
+		return unjudged(v, rundir.StatusInfra, outcome.New(outcome.InfraError, "%s", t.Meta.Error))
+	}
+	s, ok := scenarios.Named(t.Meta.Scenario)
+	if !ok {
+		return unjudged(v, rundir.StatusInconclusive, outcome.New(outcome.Inconclusive, "this nfsim has no scenario %q", t.Meta.Scenario))
+	}
+	evidence, err := load(meta, print, t)
+	if err != nil {
+		return unjudged(v, rundir.StatusInconclusive, outcome.New(outcome.Inconclusive, "the record cannot be read: %v", err))
+	}
+	j := safely(s, evidence)
+	v.Outcomes, v.Models, v.Notes = j.Outcomes, j.Models, j.Notes
+	if s.Control {
+		return control(v, j)
+	}
+	return expect(v, s)
+}
+
+func unjudged(v rundir.Verdict, status rundir.Status, o outcome.Outcome) rundir.Verdict {
+	v.Status, v.Outcomes = status, []outcome.Outcome{o.In("trial.json")}
+	return v
+}
+
+// safely runs the judge; one that panics has decided nothing.
+func safely(s scenarios.Scenario, e *scenarios.Evidence) (j scenarios.Judgement) {
+	defer func() {
+		if r := recover(); r != nil {
+			j = scenarios.Judgement{Outcomes: []outcome.Outcome{outcome.New(outcome.Inconclusive, "the judge panicked: %v", r)}}
+		}
+	}()
+	return s.Judge(e)
+}
+
+// control says whether the planted fault was caught. A plant that could not
+// be proven, or a judge that decided nothing, is a missed one.
+func control(v rundir.Verdict, j scenarios.Judgement) rundir.Verdict {
+	v.Expected = []string{"the planted fault is caught"}
+	v.Status = rundir.StatusMissed
+	if j.Caught {
+		v.Status = rundir.StatusCaught
+	}
+	return v
+}
+
+// expect compares the outcomes with the reviewed table.
+func expect(v rundir.Verdict, s scenarios.Scenario) rundir.Verdict {
+	row, ok := scenarios.Expected(s.ID(), v.Profile)
+	if ok {
+		v.Expected, v.Why, v.Source = row.Strings(), row.Why, row.Source
+	}
+	undecided := false
+	for _, o := range v.Outcomes {
+		if o.Word.Group() == outcome.Trial {
+			undecided = true
+		}
+		if o.Word == outcome.NotApplicable {
+			v.Status = rundir.StatusNotApplicable
+			return v
+		}
+	}
+	surprises := row.Surprises(v.Outcomes)
+	for _, o := range surprises {
+		if o.Word.Group() != outcome.Trial {
+			v.Status = rundir.StatusNew
+			v.Notes = append(v.Notes, fmt.Sprintf("not expected: %s", o))
+		}
+	}
+	switch {
+	case v.Status == rundir.StatusNew:
+	case undecided || len(v.Outcomes) == 0:
+		v.Status = rundir.StatusInconclusive
+	default:
+		v.Status = rundir.StatusExpected
+	}
+	return v
+}
+
+// load reads everything that was recorded of a trial.
+func load(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial) (*scenarios.Evidence, error) {
+	e := &scenarios.Evidence{Run: meta, Fingerprint: print, Trial: t.Meta}
+	ops, report, err := t.History()
+	if err != nil {
+		return nil, err
+	}
+	e.Ops = ops
+	if report.CutShort {
+		e.Truncated = append(e.Truncated, "history.jsonl")
+	}
+	var errs [4]error
+	e.Faults, errs[0] = t.Faults()
+	e.Observations, errs[1] = t.Observations()
+	e.Before, errs[2] = t.LedgerBefore()
+	e.After, errs[3] = t.LedgerAfter()
+	return e, errors.Join(errs[:]...)
+}

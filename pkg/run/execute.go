@@ -1,0 +1,280 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/agent"
+	"github.com/nfsim/nfsim/pkg/fault"
+	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/rundir"
+	"github.com/nfsim/nfsim/pkg/scenarios"
+)
+
+// attempts is how often a batch that the infrastructure spoilt is executed
+// in all. Spoilt executions stay in the run directory; an execution that came
+// to its end is never repeated, whatever it found.
+const attempts = 2
+
+// Options are what Execute may be told.
+type Options struct {
+	RunsDir  string   // where the run directory goes
+	Version  string   // of this nfsim
+	Command  []string // the command line
+	Progress Progress
+}
+
+// Progress is told how a run goes. Its methods may be called from many
+// goroutines.
+type Progress interface {
+	// Say prints a line about the run as a whole.
+	Say(format string, args ...any)
+	// Start, Phase and Done follow one batch.
+	Start(b Batch, target string)
+	Phase(b Batch, what string)
+	Done(b Batch, took time.Duration, err error)
+}
+
+// Execute drives the lab through the plan and records everything in a new run
+// directory. It returns the run also when ctx was cancelled: what was recorded
+// until then is kept and can be judged. Open faults are healed in any case.
+func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.Run, error) {
+	workers := lab.Workers(l)
+	if len(workers) < 2 {
+		return nil, &lab.UsageError{What: fmt.Sprintf("lab %s has %d workers", l.Name(), len(workers)), Advice: "at least 2 are needed"}
+	}
+	e := &executor{lab: l, plan: plan, progress: opts.Progress}
+	journal, err := fault.OpenJournal(l.StateDir(), l.Name())
+	if err != nil {
+		return nil, err
+	}
+	e.injector = fault.NewInjector(journal, l.Node, opts.Progress.Say)
+	if err := e.healLeftovers(ctx, journal); err != nil {
+		return nil, err
+	}
+	print, settings, err := fingerprint(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	e.run, err = rundir.Create(opts.RunsDir, rundir.RunMeta{
+		NfsimVersion: opts.Version, Command: opts.Command, Seed: plan.Seed,
+		Lab:    rundir.LabMeta{Provider: l.Provider(), Name: l.Name()},
+		LeaseS: settings.lease, GraceS: settings.grace, Batches: plan.record(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	log, err := e.run.Log()
+	if err != nil {
+		return e.run, err
+	}
+	defer log.Close()
+	e.log = log
+	if err := e.run.WriteFingerprint(print); err != nil {
+		return e.run, err
+	}
+	err = e.all(ctx, workers)
+	return e.run, errors.Join(err, e.run.Finish())
+}
+
+// executor is one run in progress.
+type executor struct {
+	lab      lab.Lab
+	plan     Plan
+	run      *rundir.Run
+	injector *fault.Injector
+	progress Progress
+	log      io.Writer
+	logMu    sync.Mutex
+}
+
+// healLeftovers puts right what an earlier nfsim that was killed left broken.
+func (e *executor) healLeftovers(ctx context.Context, j *fault.Journal) error {
+	healed, err := fault.HealAll(ctx, j, e.lab.Node, e.progress.Say)
+	if err != nil {
+		return &lab.InfraError{What: "put right what an earlier run left broken", Err: err, Advice: "try `nfsim heal`, or `nfsim lab down` and start afresh"}
+	}
+	for _, h := range healed {
+		e.progress.Say("healed %s on %s, left open by an earlier run", h.Name, h.Machine)
+	}
+	return nil
+}
+
+// outcomeOf is how one batch ended.
+type ended struct {
+	batch   Batch
+	target  string
+	attempt int
+	took    time.Duration
+	err     error // the infrastructure's
+}
+
+// all runs every batch, side by side where their claims allow it.
+func (e *executor) all(ctx context.Context, workers []lab.Machine) error {
+	sched := scheduler{}
+	for _, w := range workers {
+		sched.free = append(sched.free, w.Name)
+	}
+	waiting := slices.Clone(e.plan.Batches)
+	attempt := map[string]int{}
+	done := make(chan ended)
+	var spoilt bool
+	var failed error
+	for len(waiting) > 0 || sched.running > 0 {
+		if spoilt && sched.running == 0 {
+			if err := e.restore(ctx); err != nil {
+				return errors.Join(failed, err)
+			}
+			spoilt = false
+		}
+		if i, target, ok := sched.next(waiting); ok && !spoilt && ctx.Err() == nil {
+			b := waiting[i]
+			waiting = slices.Delete(waiting, i, i+1)
+			attempt[b.ID]++
+			sched.start(b, target)
+			go func() { done <- e.batch(ctx, b, target, workers, attempt[b.ID]) }()
+			continue
+		}
+		if sched.running == 0 {
+			break // cancelled, with batches left
+		}
+		end := <-done
+		sched.done(end.batch, end.target)
+		e.progress.Done(end.batch, end.took, end.err)
+		e.note("batch %s: %s, %v", end.batch.ID, end.took.Round(time.Millisecond), end.err)
+		if end.err == nil || ctx.Err() != nil {
+			continue
+		}
+		spoilt = true
+		if end.attempt < attempts {
+			e.progress.Say("%s was spoilt by the infrastructure and is done once more: %v", end.batch.ID, end.err)
+			waiting = append(waiting, end.batch)
+		} else {
+			failed = errors.Join(failed, fmt.Errorf("batch %s: %w", end.batch.ID, end.err))
+		}
+	}
+	return errors.Join(failed, context.Cause(ctx))
+}
+
+// restore puts the lab back to its ready state after a spoilt batch.
+func (e *executor) restore(ctx context.Context) error {
+	snapshots, ok := e.lab.(lab.Snapshots)
+	if !ok || ctx.Err() != nil {
+		return nil
+	}
+	e.progress.Say("restore the lab from its ready snapshot")
+	if err := snapshots.Restore(ctx); err != nil {
+		return fmt.Errorf("restore lab: %w", err)
+	}
+	return nil
+}
+
+// note writes a line to the run's log.
+func (e *executor) note(format string, args ...any) {
+	e.logMu.Lock()
+	defer e.logMu.Unlock()
+	fmt.Fprintf(e.log, time.Now().UTC().Format("2006-01-02T15:04:05.000Z ")+format+"\n", args...)
+}
+
+// batch executes one batch to its end. A panic of a scenario spoils that
+// batch only.
+func (e *executor) batch(ctx context.Context, p Batch, target string, workers []lab.Machine, attempt int) (end ended) {
+	end = ended{batch: p, target: target, attempt: attempt}
+	began := time.Now()
+	e.progress.Start(p, target)
+	b, err := e.prepare(p, target, workers)
+	if err != nil {
+		end.err = err
+		return end
+	}
+	func() {
+		defer func() {
+			if r := recover(); r != nil {
+				end.err = fmt.Errorf("scenario %s panicked: %v", p.Scenario.ID(), r)
+			}
+		}()
+		end.err = p.Scenario.Drive(ctx, b)
+	}()
+	end.took = time.Since(began)
+	var notProven *fault.NotProvenError
+	if errors.As(end.err, &notProven) {
+		// A fault that did not happen is a result, not a broken lab.
+		end.err = nil
+	}
+	for _, c := range b.Cells {
+		cause := c.Err()
+		if cause == nil {
+			cause = end.err
+		}
+		if errors.As(cause, &notProven) {
+			cause = nil
+		}
+		if err := c.Trial.Finish(cause); err != nil {
+			end.err = errors.Join(end.err, err)
+		}
+	}
+	return end
+}
+
+// prepare makes the scenario's view of a batch, with a trial for each cell.
+func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scenarios.Batch, error) {
+	b := &scenarios.Batch{
+		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector,
+		Kube:  e.kube,
+		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
+	}
+	b.Target, b.Other = workers[0], workers[1]
+	for _, w := range workers {
+		if w.Name == target {
+			b.Target = w
+		}
+	}
+	if b.Target == b.Other {
+		b.Other = workers[0]
+	}
+	for i, profile := range p.Profiles {
+		trial, err := e.run.NewTrial(rundir.TrialMeta{
+			Scenario: p.Scenario.Recorded(), Profile: profile.Name, Repeat: p.Repeat, Batch: p.ID,
+			Started: time.Now(), StartedNS: agent.Mono(),
+			Resources: []string{b.Target.Name, b.Other.Name},
+			Repro: []string{fmt.Sprintf("nfsim run --scenario %s --profile '%s' --seed %d", p.Scenario.ID(), profile.Name, e.plan.Seed)},
+		})
+		if err != nil {
+			return nil, err
+		}
+		b.Cells = append(b.Cells, &scenarios.Cell{Profile: profile, Trial: trial, Key: fmt.Sprintf("%s-%d", p.ID, i+1)})
+	}
+	return b, nil
+}
+
+// kube connects to the lab's API server.
+func (e *executor) kube(ctx context.Context) (*kube.Client, error) {
+	config, err := e.lab.Kubeconfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kube.New(config)
+	if err != nil {
+		return nil, err
+	}
+	return client.WithRun(e.run.Meta().ID), nil
+}
+
+// record is the plan as the run directory keeps it.
+func (p Plan) record() []rundir.Batch {
+	out := make([]rundir.Batch, 0, len(p.Batches))
+	for _, b := range p.Batches {
+		cells := make([]rundir.Cell, 0, len(b.Profiles))
+		for _, profile := range b.Profiles {
+			cells = append(cells, rundir.Cell{Scenario: b.Scenario.Recorded(), Profile: profile.Name, Repeat: b.Repeat})
+		}
+		out = append(out, rundir.Batch{Name: b.ID, Cells: cells})
+	}
+	return out
+}

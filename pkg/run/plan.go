@@ -1,0 +1,178 @@
+// Package run turns a selection of scenarios and profiles into a plan, drives
+// the lab through it and judges what was recorded.
+//
+//	plan, err := run.MakePlan(run.Request{Scenarios: []string{"kubelet-*"}, Seed: 1})
+//	recorded, err := run.Execute(ctx, l, plan, run.Options{RunsDir: "runs"})
+//	index, err := run.Check(recorded)
+package run
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/scenarios"
+)
+
+// Request is what the user asked for.
+type Request struct {
+	Scenarios []string // globs on the name or family/name; empty: all
+	Profiles  []string // globs on the name; empty: all
+	Repeat    int      // executions of every cell, at least 1
+	Seed      int64    // of everything that is drawn at random
+}
+
+// Plan is the matrix cut into batches. A batch is one execution of one
+// scenario for all its profiles at once: the fault is done once and observed
+// for each of them.
+type Plan struct {
+	Seed     int64
+	Batches  []Batch
+	Profiles []nfs.Profile
+	// Added names the control scenarios that were not asked for. No run is
+	// worth anything without them.
+	Added []string
+}
+
+// Batch is one execution of a scenario in a plan.
+type Batch struct {
+	ID       string // unique in the run, fit for a path and a Kubernetes name
+	Scenario scenarios.Scenario
+	Profiles []nfs.Profile
+	Repeat   int // from 1
+}
+
+// Cells is the number of trials.
+func (p Plan) Cells() int {
+	n := 0
+	for _, b := range p.Batches {
+		n += len(b.Profiles)
+	}
+	return n
+}
+
+// Estimate is about how long the plan takes on a ready lab under TCG, from
+// the scenarios' own estimates and how many targets may run side by side.
+func (p Plan) Estimate(workers int) time.Duration {
+	var alone, targeted, longest time.Duration
+	for _, b := range p.Batches {
+		switch {
+		case b.Scenario.Quiet:
+			alone += b.Scenario.Estimate
+		case b.Scenario.Target:
+			targeted += b.Scenario.Estimate
+		default:
+			longest = max(longest, b.Scenario.Estimate)
+		}
+	}
+	return alone + max(longest, targeted/time.Duration(max(workers, 1)))
+}
+
+// MakePlan selects scenarios and profiles. Nothing selected, a pattern that
+// matches nothing, or a malformed one is a *lab.UsageError.
+func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
+	selected, err := selectScenarios(req.Scenarios)
+	if err != nil {
+		return Plan{}, err
+	}
+	chosen, err := selectProfiles(req.Profiles, profiles)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan := Plan{Seed: req.Seed, Profiles: chosen}
+	selected, plan.Added = withControls(selected)
+	for repeat := 1; repeat <= max(req.Repeat, 1); repeat++ {
+		for _, s := range selected {
+			plan.Batches = append(plan.Batches, Batch{
+				ID:       fmt.Sprintf("%s-%d", s.Name, repeat),
+				Scenario: s,
+				Profiles: chosen,
+				Repeat:   repeat,
+			})
+		}
+	}
+	// What may run side by side comes first, the longest at the head; what
+	// wants the lab for itself comes after it.
+	sort.SliceStable(plan.Batches, func(i, j int) bool {
+		a, b := plan.Batches[i].Scenario, plan.Batches[j].Scenario
+		if a.Quiet != b.Quiet {
+			return !a.Quiet
+		}
+		return a.Estimate > b.Estimate
+	})
+	return plan, nil
+}
+
+func selectScenarios(patterns []string) ([]scenarios.Scenario, error) {
+	all := scenarios.List()
+	if len(patterns) == 0 {
+		return all, nil
+	}
+	used := make([]bool, len(all))
+	for _, pattern := range patterns {
+		hit := false
+		for i, s := range all {
+			ok, err := s.Match(pattern)
+			if err != nil {
+				return nil, &lab.UsageError{What: fmt.Sprintf("scenario pattern %q: %v", pattern, err)}
+			}
+			if ok {
+				used[i], hit = true, true
+			}
+		}
+		if !hit {
+			return nil, &lab.UsageError{
+				What:   fmt.Sprintf("no scenario matches %q", pattern),
+				Advice: "there are: " + strings.Join(names(all), ", "),
+			}
+		}
+	}
+	var out []scenarios.Scenario
+	for i, s := range all {
+		if used[i] {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func names(list []scenarios.Scenario) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = s.ID()
+	}
+	return out
+}
+
+func selectProfiles(patterns []string, all []nfs.Profile) ([]nfs.Profile, error) {
+	if len(patterns) == 0 {
+		return all, nil
+	}
+	chosen, err := nfs.Match(all, patterns)
+	if err != nil {
+		have := make([]string, len(all))
+		for i, p := range all {
+			have[i] = p.Name
+		}
+		return nil, &lab.UsageError{What: err.Error(), Advice: "there are: " + strings.Join(have, ", ")}
+	}
+	return chosen, nil
+}
+
+// withControls adds every control scenario that is not there yet.
+func withControls(selected []scenarios.Scenario) (all []scenarios.Scenario, added []string) {
+	have := map[string]bool{}
+	for _, s := range selected {
+		have[s.Name] = true
+	}
+	for _, s := range scenarios.List() {
+		if s.Control && !have[s.Name] {
+			selected = append(selected, s)
+			added = append(added, s.ID())
+		}
+	}
+	return selected, added
+}

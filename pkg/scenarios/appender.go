@@ -1,0 +1,134 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/nfsim/nfsim/pkg/agent"
+	"github.com/nfsim/nfsim/pkg/agent/proto"
+	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/payload"
+	"github.com/nfsim/nfsim/pkg/rundir"
+)
+
+// follower drains a stream into a cell and lets others wait for its progress.
+type follower struct {
+	stream *agent.Stream
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced at every event
+	last    int64         // largest sequence number that was acknowledged, or seen
+	value   string        // last value seen by a poller
+	done    bool
+}
+
+func follow(s *agent.Stream, note func(f *follower, ev proto.Event)) *follower {
+	f := &follower{stream: s, changed: make(chan struct{})}
+	go func() {
+		for ev := range s.Events() {
+			f.mu.Lock()
+			note(f, ev)
+			close(f.changed)
+			f.changed = make(chan struct{})
+			f.mu.Unlock()
+		}
+		f.mu.Lock()
+		f.done = true
+		close(f.changed)
+		f.mu.Unlock()
+	}()
+	return f
+}
+
+// await waits until holds says so of the follower's state; holds runs with
+// the state locked.
+func (f *follower) await(ctx context.Context, what string, holds func(f *follower) bool) error {
+	for {
+		f.mu.Lock()
+		ok, done, changed := holds(f), f.done, f.changed
+		f.mu.Unlock()
+		if ok {
+			return nil
+		}
+		if done {
+			if err := f.stream.Err(); err != nil {
+				return fmt.Errorf("await %s: %w", what, err)
+			}
+			return fmt.Errorf("await %s: the stream has ended", what)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("await %s: %w", what, context.Cause(ctx))
+		case <-changed:
+		}
+	}
+}
+
+// seq is the largest sequence number so far.
+func (f *follower) seq() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
+// awaitSeq waits for a sequence number.
+func (f *follower) awaitSeq(ctx context.Context, what string, seq int64) error {
+	return f.await(ctx, fmt.Sprintf("%s: record %d", what, seq), func(f *follower) bool { return f.last >= seq })
+}
+
+// append starts an appender on the agent of a client and notes every record
+// as an operation. The client's clock is that of machine.
+func (c *Cell) append(ctx context.Context, client *agent.Client, machine, name, file string, spec proto.StreamSpec) (*follower, error) {
+	spec.Kind = proto.Appender
+	s, err := client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &spec})
+	if err != nil {
+		return nil, fmt.Errorf("start appender: %w", err)
+	}
+	mode := history.ModeFsync
+	if spec.Sync == "close" {
+		mode = history.ModeClose
+	}
+	return follow(s, func(f *follower, ev proto.Event) {
+		if ev.Hung {
+			c.observe(machine, rundir.Observation{T: ev.T0, Source: "pod", Event: "append-hangs", Subject: name, Detail: ev.WChan, Value: fmt.Sprint(ev.Seq)})
+			return
+		}
+		op := history.Op{
+			Client: name, Lane: "appender", Func: history.Append, File: file, Mode: mode,
+			Value: recordValue(payload.Record{Client: ev.Client, Seq: ev.Seq}), Seq: ev.Seq, Size: ev.Bytes,
+			Invoke: ev.T0, Return: ev.T1, Errno: ev.Errno, Result: history.OK,
+		}
+		if ev.Errno != "" {
+			op.Result = history.Unknown
+			if ev.Call == "open" {
+				op.Result = history.Fail
+			}
+		} else {
+			f.last = max(f.last, ev.Seq)
+		}
+		c.op(machine, op)
+	}), nil
+}
+
+// tail follows a log on the server's own disk and notes when each record
+// arrived there.
+func (c *Cell) tail(ctx context.Context, server *vantage, path string) (*follower, error) {
+	s, err := server.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &proto.StreamSpec{Kind: proto.Tail, Path: path}})
+	if err != nil {
+		return nil, fmt.Errorf("start tail on %s: %w", server.machine, err)
+	}
+	return follow(s, func(f *follower, ev proto.Event) {
+		switch {
+		case ev.Gap != "":
+			c.observe(server.machine, rundir.Observation{T: ev.T1, Source: "disk", Event: "gap", Subject: path, Detail: string(ev.Gap), Value: fmt.Sprint(ev.Bytes)})
+		case ev.Seq > 0:
+			f.last = max(f.last, ev.Seq)
+			c.observe(server.machine, rundir.Observation{T: ev.T1, Source: "disk", Event: recordArrived, Subject: ev.Client, Value: fmt.Sprint(ev.Seq)})
+		}
+	}), nil
+}
+
+// recordArrived is the observation that a log record was seen on the
+// server's disk; its Value is the sequence number.
+const recordArrived = "record-arrived"

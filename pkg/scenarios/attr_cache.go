@@ -1,0 +1,217 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/agent/proto"
+	"github.com/nfsim/nfsim/pkg/consistency"
+	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/outcome"
+)
+
+const (
+	// attrRounds is how many versions are replaced under the readers' eyes.
+	attrRounds = 4
+	// attrPollUS is the pollers' interval in µs; it is the resolution of the
+	// staleness that is measured.
+	attrPollUS = 5000
+	// statUnit is by how many bytes every version of the stat file is longer.
+	statUnit = 64
+)
+
+func attrCache() Scenario {
+	return Scenario{
+		Name: "attr-cache", Family: FamilyNFS, Quiet: true, Estimate: 30 * time.Second,
+		Doc:     "B polls stat and an already open descriptor while A appends and rewrites, and closes",
+		Decides: "staleness window in ms, with error bound; against acregmin, acregmax, actimeo, noac",
+		Drive:   driveAttrCache,
+		Judge:   judgeAttrCache,
+	}
+}
+
+// Each way of looking has a file of its own: a stat would refresh what the
+// held descriptor sees.
+const (
+	statFile = "grows"   // version k is k*statUnit bytes long
+	heldFile = "rewrite" // version k is a register with token k
+)
+
+func driveAttrCache(ctx context.Context, b *Batch) error {
+	return b.withMounts(ctx, func(ctx context.Context) error {
+		writer, reader := b.on(b.Target), b.on(b.Other)
+		return b.each(ctx, "poll while the other side rewrites", func(ctx context.Context, c *Cell) error {
+			if err := c.newVersion(ctx, writer, 1); err != nil {
+				return err
+			}
+			pollers, err := c.startPollers(ctx, reader)
+			if err != nil {
+				return err
+			}
+			for version := 1; version <= attrRounds; version++ {
+				if version > 1 {
+					if err := c.newVersion(ctx, writer, version); err != nil {
+						return err
+					}
+				}
+				stale, err := c.awaitVersion(ctx, b, pollers, version)
+				if err != nil {
+					return err
+				}
+				if stale {
+					break
+				}
+			}
+			return c.stopPollers(ctx, b, reader, pollers)
+		})
+	})
+}
+
+func versionToken(n int) string { return fmt.Sprintf("v%d", n) }
+
+// newVersion makes both files' next version on v.
+func (c *Cell) newVersion(ctx context.Context, v *vantage, n int) error {
+	dir := c.mountedOn(v)
+	flags := []proto.Flag{proto.WRONLY}
+	if n == 1 {
+		flags = append(flags, proto.CREAT)
+	}
+	if err := c.writeRegister(ctx, v, dir+"/"+heldFile, heldFile, versionToken(n), flags...); err != nil {
+		return err
+	}
+	t, err := v.do(ctx, proto.Request{
+		Op: proto.OpWriteRecord, Lane: c.Key, Path: dir + "/" + statFile, Flags: append(flags, proto.APPEND),
+		Token: versionToken(n), Size: statUnit, Close: true,
+	})
+	if err != nil {
+		return err
+	}
+	c.op(v.machine, timedOp(t, history.Op{
+		Client: v.machine, Lane: c.Key, Func: history.Write, File: statFile, Mode: history.ModeClose,
+		Value: versionToken(n), Size: int64(n) * statUnit, Result: writeResult(t.Response),
+	}))
+	if !t.OK() {
+		return fmt.Errorf("append to %s: %s", statFile, orHung(t.Errno))
+	}
+	return nil
+}
+
+// startPollers starts one poller a file on v.
+func (c *Cell) startPollers(ctx context.Context, v *vantage) (map[string]*follower, error) {
+	pollers := map[string]*follower{}
+	for file, spec := range map[string]proto.StreamSpec{
+		statFile: {Mode: proto.PollStat, Decode: "none"},
+		heldFile: {Mode: proto.PollHeldRO, Decode: "register", Size: registerSize},
+	} {
+		spec.Kind, spec.Path, spec.IntervalUS, spec.ChangesOnly = proto.Poller, c.mountedOn(v)+"/"+file, attrPollUS, true
+		s, err := v.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &spec})
+		if err != nil {
+			return nil, fmt.Errorf("poll %s: %w", file, err)
+		}
+		pollers[file] = follow(s, func(f *follower, ev proto.Event) { c.pollEvent(f, v, file, ev) })
+	}
+	return pollers, nil
+}
+
+// pollEvent notes the last look that saw the old version and the first that
+// saw the new one: together they hold the whole window of staleness.
+func (c *Cell) pollEvent(f *follower, v *vantage, file string, ev proto.Event) {
+	op := history.Op{Client: v.machine, Lane: file, Func: history.Read, File: file, Mode: history.ModeHeldRO}
+	if file == statFile {
+		op.Mode = history.Stat
+	}
+	if ev.Prev != nil && f.value != "" {
+		old := op
+		old.Value, old.Result = f.value, history.OK
+		old.Invoke, old.Return = ev.Prev.LastT0, ev.Prev.LastT1
+		c.op(v.machine, old)
+	}
+	op.Invoke, op.Return, op.Errno = ev.T0, ev.T1, ev.Errno
+	op.Result = history.OK
+	switch {
+	case ev.Hung:
+		return
+	case ev.Errno != "":
+		op.Result = history.Fail
+	case file == statFile && ev.Stat != nil:
+		op.Size, op.Mtime = ev.Stat.Size, ev.Stat.MtimeNS
+		op.Value = versionToken(int(ev.Stat.Size / statUnit))
+	case ev.Value != nil:
+		op.Value, op.Kind = decoded(*ev.Value)
+	}
+	f.value = op.Value
+	c.op(v.machine, op)
+}
+
+// awaitVersion waits until both pollers see the version. stale is true when
+// one of them did not in time: a result, no error.
+func (c *Cell) awaitVersion(ctx context.Context, b *Batch, pollers map[string]*follower, version int) (stale bool, err error) {
+	defer b.waited.start()()
+	wait, cancel := context.WithTimeout(ctx, staleDeadline)
+	defer cancel()
+	for file, f := range pollers {
+		err := f.await(wait, file, func(f *follower) bool { return f.value == versionToken(version) })
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// stopPollers ends the pollers, notes their last looks, and reads the truth.
+func (c *Cell) stopPollers(ctx context.Context, b *Batch, v *vantage, pollers map[string]*follower) error {
+	for file, f := range pollers {
+		end, err := f.stream.Stop(ctx)
+		if err != nil {
+			return fmt.Errorf("stop polling %s: %w", file, err)
+		}
+		if end.Last == nil || f.value == "" {
+			continue
+		}
+		mode := history.ModeHeldRO
+		if file == statFile {
+			mode = history.Stat
+		}
+		c.op(v.machine, history.Op{
+			Client: v.machine, Lane: file, Func: history.Read, File: file, Mode: mode, Value: f.value,
+			Result: history.OK, Invoke: end.Last.LastT0, Return: end.Last.LastT1,
+		})
+		c.Trial.SetFact("looks_"+file, end.OK)
+	}
+	return c.registerTruth(ctx, b.on(b.server()), c.export.Path+"/"+heldFile, heldFile)
+}
+
+func judgeAttrCache(e *Evidence) Judgement {
+	j := judgeModels(e.Ops, consistency.Linearizable, consistency.BoundedStale,
+		consistency.MonotonicReads, consistency.Untorn, consistency.Durable)
+	for _, file := range []string{statFile, heldFile} {
+		var ops []history.Op
+		for _, op := range e.Ops {
+			if op.File == file {
+				ops = append(ops, op)
+			}
+		}
+		for _, m := range judgeModels(ops, consistency.BoundedStale).Models {
+			if m.Figure != nil {
+				j.note("%s: %s", modeName(file), m.Figure.Detail())
+			}
+		}
+	}
+	if n := countOK(e.Ops); n < 3*attrRounds {
+		j.Outcomes = append(j.Outcomes, outcome.New(outcome.Inconclusive, "%d operations succeeded, at least %d are wanted", n, 3*attrRounds))
+	}
+	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
+	return j
+}
+
+func modeName(file string) string {
+	if file == statFile {
+		return "stat"
+	}
+	return "descriptor held open read-only"
+}

@@ -1,0 +1,211 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/rundir"
+	"github.com/nfsim/nfsim/pkg/sshnode"
+)
+
+// teardownTimeout bounds putting everything back, also after an interrupt.
+const teardownTimeout = 3 * time.Minute
+
+// MismatchError says that the kernel granted other options than the profile
+// asked for: a trial on such a mount would measure something else.
+type MismatchError struct {
+	Machine, Mount string
+	Mismatches     []nfs.Mismatch
+}
+
+func (e *MismatchError) Error() string {
+	words := make([]string, len(e.Mismatches))
+	for i, m := range e.Mismatches {
+		words[i] = m.String()
+	}
+	return fmt.Sprintf("mount %s on %s is not what was asked for: %s", e.Mount, e.Machine, strings.Join(words, "; "))
+}
+
+// frame is what every trial is wrapped in: agents and clocks, the ledger
+// before, setup, body, teardown, the ledger after, and everything recorded on
+// disk. Teardown and recording happen also when ctx is over. The error is the
+// batch's; what spoils one cell alone is kept in that cell.
+func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx context.Context) error) (err error) {
+	b.Phase("connect agents")
+	if err := b.connect(ctx); err != nil {
+		return err
+	}
+	nodes := make([]*sshnode.Node, 0, 3)
+	for _, m := range b.machines() {
+		n, err := b.node(ctx, m)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, n)
+	}
+	before, err := takeLedger(ctx, nodes)
+	if err != nil {
+		return err
+	}
+	err = setup(ctx)
+	if err == nil {
+		err = body(ctx)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
+	defer cancel()
+	b.Phase("tear down")
+	err = errors.Join(err, teardown(last))
+	after, ledgerErr := takeLedger(last, nodes)
+	err = errors.Join(err, ledgerErr, b.disconnect(last))
+	for _, c := range b.Cells {
+		if recordErr := b.record(c, before, after); recordErr != nil {
+			err = errors.Join(err, fmt.Errorf("record cell %s: %w", c.Key, recordErr))
+		}
+	}
+	if errors.Is(err, errNoCells) {
+		return nil
+	}
+	return err
+}
+
+// record writes what a cell saw, and its share of the ledgers.
+func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
+	broken := ""
+	if b.Injector != nil {
+		broken = b.Target.Name
+	}
+	c.Trial.Update(func(m *rundir.TrialMeta) { m.WaitNS = b.waited.total.Nanoseconds() })
+	return errors.Join(
+		b.flush(c),
+		c.Trial.LedgerBefore(ofCell(before, c.keys, broken)),
+		c.Trial.LedgerAfter(ofCell(after, c.keys, broken)),
+	)
+}
+
+// withMounts gives every cell an export of its own, mounted with the cell's
+// options on Target and Other, for as long as body runs.
+func (b *Batch) withMounts(ctx context.Context, body func(ctx context.Context) error) error {
+	return b.frame(ctx,
+		func(ctx context.Context) error {
+			if err := b.each(ctx, "export", b.addExport); err != nil {
+				return err
+			}
+			return b.each(ctx, "mount", b.mountCell)
+		},
+		body,
+		func(ctx context.Context) error { return b.eachAnyway(ctx, b.unmountCell) },
+	)
+}
+
+// eachAnyway runs f for every cell, also the spoilt ones, and joins what went
+// wrong: what is left behind is the ledger's to say.
+func (b *Batch) eachAnyway(ctx context.Context, f func(ctx context.Context, c *Cell) error) error {
+	results := make(chan error, len(b.Cells))
+	for _, c := range b.Cells {
+		go func() { results <- f(ctx, c) }()
+	}
+	var err error
+	for range b.Cells {
+		err = errors.Join(err, <-results)
+	}
+	return err
+}
+
+// addExport gives the cell an export with an fsid of its own, so that no
+// client shares a superblock between two cells.
+func (b *Batch) addExport(ctx context.Context, c *Cell) error {
+	node, err := b.node(ctx, b.server())
+	if err != nil {
+		return err
+	}
+	c.export = nfs.Export{
+		Path:    nfs.ExportRoot + "/" + b.RunID + "/" + c.Key,
+		Options: c.Profile.Export,
+		FSID:    nfs.NewFSID(b.RunID, c.Key),
+	}
+	c.own(c.export.Path)
+	c.Trial.Update(func(m *rundir.TrialMeta) {
+		m.Asked, m.Export = c.Profile.Options, c.Profile.Export
+		m.Resources = append(m.Resources, "server:"+c.export.Path)
+	})
+	return nfs.AddExport(ctx, node, c.export)
+}
+
+// mountPoint is where the cell's export is mounted on a worker.
+func (c *Cell) mountPoint() string { return nfs.MountRoot + "/" + c.Key }
+
+// mountedOn is the cell's directory as v sees it.
+func (c *Cell) mountedOn(v *vantage) string { return c.mountPoint() }
+
+func (b *Batch) mountCell(ctx context.Context, c *Cell) error {
+	for _, m := range []lab.Machine{b.Target, b.Other} {
+		node, err := b.node(ctx, m)
+		if err != nil {
+			return err
+		}
+		granted, err := nfs.Mounter{}.Mount(ctx, node, nfs.MountSpec{
+			Server: b.server().Addr, Path: c.export.Path, Target: c.mountPoint(), Options: c.Profile.Options,
+		})
+		if err != nil {
+			return err
+		}
+		if err := c.accept(m.Name, granted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accept records what the kernel granted and refuses a mount that is not what
+// the profile asked for.
+func (c *Cell) accept(machine string, granted nfs.Granted) error {
+	c.Trial.Update(func(m *rundir.TrialMeta) {
+		m.GrantedRaw = granted.Raw
+		m.Granted = map[string]string{}
+		for k, v := range granted.Opts {
+			m.Granted[k] = v
+		}
+		m.MountLines = append(m.MountLines, fmt.Sprintf("%s: %s %s %s on %s %s", machine, granted.MajorMinor, granted.FSType, granted.Source, granted.Mountpoint, granted.Raw))
+	})
+	mismatches, err := nfs.Compare(c.Profile.Options, granted)
+	if err != nil {
+		return err
+	}
+	if len(mismatches) > 0 {
+		return &MismatchError{Machine: machine, Mount: granted.Mountpoint, Mismatches: mismatches}
+	}
+	return nil
+}
+
+func (b *Batch) unmountCell(ctx context.Context, c *Cell) error {
+	var err error
+	for _, m := range []lab.Machine{b.Target, b.Other} {
+		node, nodeErr := b.node(ctx, m)
+		if nodeErr != nil {
+			err = errors.Join(err, nodeErr)
+			continue
+		}
+		report, unmountErr := nfs.Mounter{}.Unmount(ctx, node, c.mountPoint(), nfs.UnmountPlan{})
+		err = errors.Join(err, unmountErr)
+		if report.How == nfs.Forced || report.How == nfs.Lazy {
+			c.Trial.SetFact("unmount_"+m.Name, string(report.How))
+		}
+	}
+	return errors.Join(err, b.removeExport(ctx, c))
+}
+
+func (b *Batch) removeExport(ctx context.Context, c *Cell) error {
+	if c.export.Path == "" {
+		return nil
+	}
+	node, err := b.node(ctx, b.server())
+	if err != nil {
+		return err
+	}
+	return nfs.RemoveExport(ctx, node, c.export, true)
+}

@@ -1,0 +1,86 @@
+// Package scenarios holds what nfsim does to a lab and how it judges what it
+// recorded: one file a scenario, a plain list, and the expectations.
+//
+// A scenario has two halves that meet only in the run directory. Drive sets
+// up, breaks, heals and records; Judge reads one recorded trial and says
+// which outcomes it shows. Judge never touches a lab, so a run can be judged
+// again anywhere, at any time:
+//
+//	nfsim check runs/latest
+//
+// To add a scenario: one file here, one line in List, one line in
+// docs/scenarios.md, one golden trial in testdata.
+package scenarios
+
+import (
+	"context"
+	"path"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/outcome"
+	"github.com/nfsim/nfsim/pkg/rundir"
+)
+
+// The families of scenarios.
+const (
+	FamilyNFS     = "nfs"     // kernel mounts on two workers, no cluster needed
+	FamilyKubelet = "kubelet" // volumes mounted by a kubelet for a pod
+	FamilyControl = "control" // planted faults that a detector must catch
+)
+
+// Scenario is one row of the matrix.
+type Scenario struct {
+	Name   string
+	Family string
+	// Doc is one sentence: what happens. Decides is what it is for.
+	Doc     string
+	Decides string
+	// Target says that the scenario needs one worker for its faults alone;
+	// the scheduler hands it as Batch.Target.
+	Target bool
+	// Quiet says that figures are measured, so nothing else may run at once.
+	Quiet bool
+	// Estimate is about how long one batch takes under TCG, for --plan.
+	Estimate time.Duration
+	// Control says that a fault is planted for a detector to catch.
+	Control bool
+
+	Drive func(ctx context.Context, b *Batch) error
+	Judge func(t *Evidence) Judgement
+}
+
+// ID is the full name, as in --scenario nfs/close-to-open.
+func (s Scenario) ID() string { return s.Family + "/" + s.Name }
+
+// Judgement is what a scenario reads out of one recorded trial.
+type Judgement struct {
+	Outcomes []outcome.Outcome
+	Models   []rundir.ModelResult
+	Notes    []string
+	// Caught says, for a control, that the detector saw the planted fault.
+	Caught bool
+}
+
+// Match reports whether a pattern of --scenario selects s. Patterns are
+// path.Match globs on the name or on family/name.
+func (s Scenario) Match(pattern string) (bool, error) {
+	byName, err := path.Match(pattern, s.Name)
+	if err != nil {
+		return false, err
+	}
+	byID, err := path.Match(pattern, s.ID())
+	return byName || byID, err
+}
+
+// Recorded is the name in a run directory: family.name.
+func (s Scenario) Recorded() string { return s.Family + "." + s.Name }
+
+// Named returns the scenario that a run directory calls name.
+func Named(name string) (Scenario, bool) {
+	for _, s := range List() {
+		if s.Recorded() == name {
+			return s, true
+		}
+	}
+	return Scenario{}, false
+}

@@ -1,0 +1,209 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/agent"
+	"github.com/nfsim/nfsim/pkg/agent/mono"
+	"github.com/nfsim/nfsim/pkg/agent/proto"
+	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/rundir"
+)
+
+// pings is how many four-timestamp pings make one clock sample.
+const pings = 16
+
+// vantage is the agent on one machine and what is known of its clock. The
+// monotonic clock belongs to the kernel, so the agents in that machine's pods
+// share it.
+type vantage struct {
+	machine string
+	client  *agent.Client
+
+	mu      sync.Mutex
+	samples []agent.ClockSample
+}
+
+// sample takes one clock sample.
+func (v *vantage) sample(ctx context.Context) error {
+	s, err := v.client.Ping(ctx, pings)
+	if err != nil {
+		return fmt.Errorf("measure the clock of %s: %w", v.machine, err)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.samples = append(v.samples, s)
+	return nil
+}
+
+func (v *vantage) clock() (agent.ClockMap, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	m, err := agent.NewClockMap(v.samples...)
+	if err != nil {
+		return m, fmt.Errorf("map the clock of %s: %w", v.machine, err)
+	}
+	return m, nil
+}
+
+// connect starts an agent on every machine of the batch and samples their
+// clocks.
+func (b *Batch) connect(ctx context.Context) error {
+	b.vantages = map[string]*vantage{}
+	for _, m := range b.machines() {
+		n, err := b.node(ctx, m)
+		if err != nil {
+			return err
+		}
+		client, err := agent.Dial(ctx, n, agent.Options{})
+		if err != nil {
+			return fmt.Errorf("start agent on %s: %w", m.Name, err)
+		}
+		v := &vantage{machine: m.Name, client: client}
+		b.vantages[m.Name] = v
+		if err := v.sample(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disconnect samples the clocks once more and ends the agents. Errors are
+// only those of the clocks: without them no time can be mapped.
+func (b *Batch) disconnect(ctx context.Context) error {
+	var first error
+	for _, v := range b.vantages {
+		if err := v.sample(ctx); err != nil && first == nil {
+			first = err
+		}
+		v.client.Close()
+	}
+	return first
+}
+
+// on returns the vantage point on a machine of the batch.
+func (b *Batch) on(m lab.Machine) *vantage { return b.vantages[m.Name] }
+
+// do sends one request on the agent of a machine. A transport error is an
+// error; a system call's failure is in the answer.
+func (v *vantage) do(ctx context.Context, req proto.Request) (agent.Timed, error) {
+	return v.client.DoTimed(ctx, req)
+}
+
+// must is do for set-up steps: a system call that fails is an error too.
+func (v *vantage) must(ctx context.Context, req proto.Request) (agent.Timed, error) {
+	t, err := v.client.DoTimed(ctx, req)
+	if err == nil && !t.OK() {
+		err = fmt.Errorf("%s %s on %s: %s", req.Op, req.Path, v.machine, orHung(t.Errno))
+	}
+	return t, err
+}
+
+// pending holds what a cell saw until the clocks can be mapped, at the end of
+// its trial. Times in it are those of the machine's clock.
+type pending struct {
+	ops          []timed[history.Op]
+	observations []timed[rundir.Observation]
+}
+
+// timed is a record with the machine whose clock its times are on; "" is the
+// controller's own.
+type timed[T any] struct {
+	machine string
+	record  T
+}
+
+// op notes an operation; Invoke and Return are on the machine's clock.
+func (c *Cell) op(machine string, op history.Op) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending.ops = append(c.pending.ops, timed[history.Op]{machine, op})
+}
+
+// observe notes an observation; T is on the machine's clock.
+func (c *Cell) observe(machine string, o rundir.Observation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending.observations = append(c.pending.observations, timed[rundir.Observation]{machine, o})
+}
+
+// now notes that the controller saw something at this moment.
+func (c *Cell) now(source, event, subject, detail string) {
+	c.observe("", rundir.Observation{T: mono.Now(), Source: source, Event: event, Subject: subject, Detail: detail})
+}
+
+// flush maps every pending time to the controller's clock and writes the
+// records.
+func (b *Batch) flush(c *Cell) error {
+	clocks := map[string]agent.ClockMap{}
+	for name, v := range b.vantages {
+		m, err := v.clock()
+		if err != nil {
+			return err
+		}
+		clocks[name] = m
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var worst int64
+	to := func(machine string, t int64) (int64, int64) {
+		if machine == "" || t == 0 {
+			return t, 0
+		}
+		at, err := clocks[machine].ToController(t)
+		worst = max(worst, err)
+		return at, err
+	}
+	for _, p := range c.pending.ops {
+		op := p.record
+		var e1, e2 int64
+		op.Invoke, e1 = to(p.machine, op.Invoke)
+		op.Return, e2 = to(p.machine, op.Return)
+		op.ErrNS = max(op.ErrNS, e1, e2)
+		if err := c.Trial.History().Add(op); err != nil {
+			return err
+		}
+	}
+	for _, p := range c.pending.observations {
+		o := p.record
+		o.T, _ = to(p.machine, o.T)
+		if err := c.Trial.Observe(o); err != nil {
+			return err
+		}
+	}
+	c.pending = pending{}
+	c.Trial.Update(func(m *rundir.TrialMeta) { m.ClockErrNS = max(m.ClockErrNS, worst) })
+	return nil
+}
+
+// stopwatch sums the time spent waiting for observed events, so that the
+// orchestrator's own share of a trial can be told. Waits that overlap count
+// once.
+type stopwatch struct {
+	mu      sync.Mutex
+	waiting int
+	since   time.Time
+	total   time.Duration
+}
+
+// start notes that a wait began; the returned function ends it.
+func (s *stopwatch) start() (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting == 0 {
+		s.since = time.Now()
+	}
+	s.waiting++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.waiting--
+		if s.waiting == 0 {
+			s.total += time.Since(s.since)
+		}
+	}
+}
