@@ -8,6 +8,8 @@ const (
 	Writer   = "writer"   // rewrites a register with a fresh token each round
 	Poller   = "poller"   // looks at a file again and again
 	Tail     = "tail"     // reports what arrives in a log on the local disk
+	Mounts   = "mounts"   // reports whether something is mounted on Path, in the mount namespace of PID
+	Process  = "process"  // reports when process PID ends
 )
 
 // StreamSpec is what a stream does.
@@ -54,6 +56,9 @@ type StreamSpec struct {
 	Decode      string `json:"decode,omitempty"` // poller: "register" (default), "log" or "none"
 	Name        string `json:"name,omitempty"`   // poller, readdir: the name looked for
 
+	// PID is the process of mounts and process, in the agent's PID namespace.
+	PID int `json:"pid,omitempty"`
+
 	// GapMS is how long a tail waits for a hole to be filled before it
 	// reports it; 0 is 2000.
 	GapMS int64 `json:"gap_ms,omitempty"`
@@ -97,7 +102,7 @@ type Event struct {
 
 	Stat  *Stat          `json:"stat,omitempty"`
 	Value *payload.Value `json:"value,omitempty"`
-	Found *bool          `json:"found,omitempty"` // readdir: Name is there
+	Found *bool          `json:"found,omitempty"` // readdir: Name is there; mounts, process: it is there
 	Count int64          `json:"count,omitempty"` // readdir: names; poller of a log: records so far
 	Prev  *Run           `json:"prev,omitempty"`  // changes_only: the rounds that saw what was before
 
