@@ -42,11 +42,12 @@ type Cell struct {
 	// and dashes, unique in the run.
 	Key string
 
-	mu      sync.Mutex
-	err     error
-	pending pending
-	keys    []string // what its entries in a ledger have in common
-	export  nfs.Export
+	mu       sync.Mutex
+	err      error
+	pending  pending
+	keys     []string // what its entries in a ledger have in common
+	export   nfs.Export
+	workload *workload
 }
 
 // Err is why the cell could not be finished, nil while it goes well.

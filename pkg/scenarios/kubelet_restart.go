@@ -1,0 +1,211 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nfsim/nfsim/pkg/consistency"
+	"github.com/nfsim/nfsim/pkg/fault"
+	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/outcome"
+)
+
+// toleratedGap is the longest pause between two acknowledgements that still
+// counts as uninterrupted: well above what a busy emulated machine shows with
+// no fault at all, well below every NFS timer.
+const toleratedGap = 5 * time.Second
+
+func kubeletRestart() Scenario {
+	return Scenario{
+		Name: "kubelet-restart", Family: FamilyKubelet, Target: true, Estimate: 60 * time.Second,
+		Doc:     "a pod writes, the kubelet is stopped and started; the pod's writer goes on all the time",
+		Decides: "data readable from all vantage points, mount and container kept, no gap for the writer",
+		Drive:   driveKubeletRestart,
+		Judge:   judgeKubeletRestart,
+	}
+}
+
+func driveKubeletRestart(ctx context.Context, b *Batch) error {
+	return b.withPods(ctx, func(ctx context.Context, k *kube.Client) error {
+		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, kubeletUnit))
+		if err != nil {
+			return err
+		}
+		defer heal(context.WithoutCancel(ctx))
+		err = b.each(ctx, "write and read with the kubelet down", func(ctx context.Context, c *Cell) error {
+			if err := b.moreAppends(ctx, c, 2*calmRecords); err != nil {
+				return err
+			}
+			if err := b.lookAround(ctx, c); err != nil {
+				return err
+			}
+			return b.moreAppends(ctx, c, calmRecords)
+		})
+		if err != nil {
+			return err
+		}
+		started := time.Now()
+		if err := heal(ctx); err != nil {
+			return err
+		}
+		if err := b.awaitKubelet(ctx); err != nil {
+			return err
+		}
+		if err := b.awaitNodeReady(ctx, k, started); err != nil {
+			return err
+		}
+		return b.each(ctx, "after the restart", func(ctx context.Context, c *Cell) error {
+			if err := b.moreAppends(ctx, c, calmRecords); err != nil {
+				return err
+			}
+			if err := b.lookAround(ctx, c); err != nil {
+				return err
+			}
+			if err := b.notePod(ctx, k, c); err != nil {
+				return err
+			}
+			return b.endAppending(ctx, c)
+		})
+	})
+}
+
+// awaitNodeReady waits until the API says that Target is Ready, from news
+// that is younger than since.
+func (b *Batch) awaitNodeReady(ctx context.Context, k *kube.Client, since time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, kubeletTimeout)
+	defer cancel()
+	defer b.waited.start()()
+	b.Phase("await node Ready")
+	if err := k.AwaitNodesReady(ctx, []string{b.Target.Name}, since); err != nil {
+		return err
+	}
+	for _, c := range b.Cells {
+		c.now("api", "node-ready", b.Target.Name, "")
+	}
+	return nil
+}
+
+// notePod notes how the API and the node see the pod now.
+func (b *Batch) notePod(ctx context.Context, k *kube.Client, c *Cell) error {
+	w := c.workload
+	pod, err := k.AwaitPod(ctx, b.namespace(), c.Key, func(*corev1.Pod) bool { return true })
+	if err != nil {
+		return err
+	}
+	restarts := int32(0)
+	for _, s := range pod.Status.ContainerStatuses {
+		restarts += s.RestartCount
+	}
+	c.Trial.SetFact("container_kept", kube.ContainerID(pod) == w.containerID && pod.UID == w.pod.UID)
+	c.Trial.SetFact("node", pod.Spec.NodeName)
+	c.Trial.SetFact("restarts", restarts)
+	inHost, inContainer, err := b.mountsKept(ctx, c)
+	if err != nil {
+		return err
+	}
+	c.Trial.SetFact("mount_kept_host", inHost)
+	c.Trial.SetFact("mount_kept_container", inContainer)
+	return nil
+}
+
+// endAppending stops the pod's writer and reads the truth from the server.
+func (b *Batch) endAppending(ctx context.Context, c *Cell) error {
+	if _, err := c.workload.appends.stream.Stop(ctx); err != nil {
+		return fmt.Errorf("stop the pod's writer: %w", err)
+	}
+	return b.podTruth(ctx, c)
+}
+
+// podTruth reads the log from the server's disk.
+func (b *Batch) podTruth(ctx context.Context, c *Cell) error {
+	node, err := b.node(ctx, b.server())
+	if err != nil {
+		return err
+	}
+	return c.logTruth(ctx, node, c.export.Path+"/"+logFile, logFile)
+}
+
+func judgeKubeletRestart(e *Evidence) Judgement {
+	if o, ok := judgeFault(e, "kubelet-stop", history.Append, calmRecords); !ok {
+		return Judgement{Outcomes: []outcome.Outcome{o}}
+	}
+	f, _ := e.fault("kubelet-stop")
+	j := judgeModels(e.Ops, consistency.AppendLog)
+	j.Outcomes = append(j.Outcomes, judgeLooks(e)...)
+	to := f.HealedAt
+	for _, o := range e.Observations {
+		if o.Event == "node-ready" {
+			to = max(to, o.T)
+		}
+	}
+	j.Outcomes = append(j.Outcomes, judgeGaps(e, podAppends, f.InjectedAt, to, toleratedGap))
+	j.Outcomes = append(j.Outcomes, judgeKept(e))
+	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
+	if o, ok := e.First("kubelet-healthy", ""); ok {
+		j.note("kubelet healthy %s after its unit was active again", seconds(o.T-f.HealedAt))
+	}
+	return j
+}
+
+// judgeKept says whether the pod is where it was, with the container and the
+// mounts it had.
+func judgeKept(e *Evidence) outcome.Outcome {
+	for _, fact := range []string{"container_kept", "mount_kept_host", "mount_kept_container"} {
+		kept, ok := e.Trial.Facts[fact].(bool)
+		if !ok {
+			return outcome.New(outcome.Inconclusive, "%s was not recorded", fact).In("trial.json")
+		}
+		if !kept && fact == "container_kept" {
+			return outcome.New(outcome.Moved, "the container is another one, on node %v, restarts %v", e.Trial.Facts["node"], e.Trial.Facts["restarts"]).From("api").In("trial.json")
+		}
+		if !kept {
+			return outcome.New(outcome.UnmountedUnderPod, "%s: false", fact).From("node").In("trial.json")
+		}
+	}
+	return outcome.New(outcome.Stayed, "same container, same mounts in the host's and the container's namespace").From("api", "node").In("trial.json")
+}
+
+// judgeLooks compares what each vantage point saw of the log with what had
+// been acknowledged before it looked.
+func judgeLooks(e *Evidence) []outcome.Outcome {
+	looks := 0
+	for i := range e.Ops {
+		op := &e.Ops[i]
+		if op.Func != history.Read || op.File != logFile {
+			continue
+		}
+		looks++
+		begin, _ := op.Wide()
+		need := ackedBefore(e.Ops, begin)
+		switch {
+		case op.Result != history.OK:
+			return []outcome.Outcome{outcome.New(outcome.Inconclusive, "%s could not read the log: %s", op.Client, orHung(op.Errno)).From(op.Client).In("history.jsonl")}
+		case op.Seq < need:
+			return []outcome.Outcome{outcome.New(outcome.UnboundedStale, "%s saw records 1 to %d when %d were acknowledged and synced", op.Client, op.Seq, need).From(op.Client).In("history.jsonl")}
+		}
+	}
+	if looks == 0 {
+		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "nobody looked at the log")}
+	}
+	return []outcome.Outcome{outcome.New(outcome.CloseToOpen, "%d looks, each saw every record acknowledged before it", looks).
+		From(podAppends, secondName, history.ClientWire, history.ClientDisk).In("history.jsonl")}
+}
+
+// ackedBefore is the largest sequence number of the pod that was acknowledged
+// surely before t.
+func ackedBefore(ops []history.Op, t int64) int64 {
+	var last int64
+	for i := range ops {
+		op := &ops[i]
+		if op.Func == history.Append && op.Client == podAppends && op.Result == history.OK {
+			if _, ret := op.Wide(); ret < t {
+				last = max(last, op.Seq)
+			}
+		}
+	}
+	return last
+}

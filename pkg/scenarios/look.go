@@ -1,0 +1,109 @@
+package scenarios
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/nfsim/nfsim/pkg/agent"
+	"github.com/nfsim/nfsim/pkg/agent/proto"
+	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/payload"
+)
+
+// lookAround reads the pod's log from every vantage point, one after the
+// other, and notes up to which record each of them sees it without a gap.
+func (b *Batch) lookAround(ctx context.Context, c *Cell) error {
+	w := c.workload
+	for _, l := range []struct {
+		client string
+		v      *vantage
+		path   string
+	}{
+		// The pod's own mount, past the kubelet.
+		{podAppends, b.on(b.Target), fmt.Sprintf("/proc/%d/root%s/%s", w.pid, kube.DefaultMountPath, logFile)},
+		{secondName, b.on(b.Other), c.mountPoint() + "/" + logFile},
+		{history.ClientDisk, b.on(b.server()), c.export.Path + "/" + logFile},
+	} {
+		t, err := l.v.do(ctx, proto.Request{Op: proto.OpReadFile, Path: l.path, Decode: "log", Lane: c.Key + l.client})
+		if err != nil {
+			return err
+		}
+		op := timedOp(t, history.Op{Client: l.client, Result: history.Fail})
+		if t.OK() && t.Log != nil {
+			op.Result, op.Size, op.Seq = history.OK, t.Size, contiguous(*t.Log)
+		}
+		c.noteLook(l.v.machine, op)
+	}
+	return b.lookAtWire(ctx, c)
+}
+
+// lookAtWire reads the log with the client that caches nothing.
+func (b *Batch) lookAtWire(ctx context.Context, c *Cell) error {
+	node, err := b.node(ctx, b.server())
+	if err != nil {
+		return err
+	}
+	wire := nfs.Observer{Dial: node.Dial, Host: "127.0.0.1"}
+	op := history.Op{Client: history.ClientWire, Result: history.Fail, OuterInvoke: agent.Mono()}
+	data, _, readErr := wire.ReadFile(ctx, c.export.Path, logFile, maxLog)
+	op.OuterReturn = agent.Mono()
+	op.Invoke, op.Return = op.OuterInvoke, op.OuterReturn
+	if readErr != nil {
+		c.now("wire", "read-failed", logFile, readErr.Error())
+	} else {
+		summary, err := payload.Summarize(bytes.NewReader(data))
+		if err != nil {
+			return err
+		}
+		op.Result, op.Size, op.Seq = history.OK, int64(len(data)), contiguous(summary)
+	}
+	c.noteLook("", op)
+	return nil
+}
+
+func (c *Cell) noteLook(machine string, op history.Op) {
+	op.Lane, op.Func, op.File, op.Mode = "look", history.Read, logFile, history.ModeReopen
+	c.op(machine, op)
+}
+
+// contiguous is up to which record of the pod a log has all from the first on.
+func contiguous(s payload.LogSummary) int64 {
+	client := s.Clients[podAppends]
+	if client == nil || len(client.Ranges) == 0 || client.Ranges[0].From > 1 {
+		return 0
+	}
+	return client.Ranges[0].To
+}
+
+// mountsKept says whether the volume is still mounted where the kubelet put
+// it, and whether the container still has it.
+func (b *Batch) mountsKept(ctx context.Context, c *Cell) (host, container bool, err error) {
+	v := b.on(b.Target)
+	for _, table := range []struct {
+		pid    int
+		target string
+		kept   *bool
+	}{
+		{1, c.workload.hostMount, &host},
+		{c.workload.pid, kube.DefaultMountPath, &container},
+	} {
+		t, err := v.do(ctx, proto.Request{Op: proto.OpMountinfo, PID: table.pid})
+		if err != nil {
+			return false, false, err
+		}
+		if !t.OK() {
+			continue // the process is gone, and its mounts with it
+		}
+		mounts, err := nfs.ParseMountinfo(strings.NewReader(t.Text))
+		if err != nil {
+			return false, false, err
+		}
+		m, ok := nfs.FindMount(mounts, table.target)
+		*table.kept = ok && m.IsNFS()
+	}
+	return host, container, nil
+}
