@@ -37,44 +37,49 @@ type Process struct {
 // Start starts a shell command line on the node. Ctx bounds the start alone:
 // the process lives until it ends, Kill, or the end of the connection.
 func (n *Node) Start(ctx context.Context, cmd string) (*Process, error) {
-	return n.start(ctx, cmd, func(s *ssh.Session) error { return s.Start(n.command(cmd)) })
+	return n.start(ctx, cmd, func(p *Process) (wait func() error, err error) {
+		p.session.Stderr = p.stderr
+		return p.session.Wait, p.session.Start(n.command(cmd))
+	})
 }
 
-func (n *Node) start(ctx context.Context, cmd string, f func(*ssh.Session) error) (*Process, error) {
+// start opens a session and starts what launch asks for in it. The wait that
+// launch returns is called once and returns when the process has ended.
+func (n *Node) start(ctx context.Context, cmd string, launch func(*Process) (wait func() error, err error)) (*Process, error) {
 	op := fmt.Sprintf("start %q", brief(cmd))
 	s, err := n.session(ctx, op)
 	if err != nil {
 		return nil, err
 	}
 	p := &Process{
-		node: n, cmd: cmd, session: s, stderr: newTail(processStderr),
+		node: n, cmd: cmd, session: s, stderr: newTail(processStderr), begin: time.Now(),
 		killed: make(chan struct{}), done: make(chan struct{}),
 	}
-	s.Stderr = p.stderr
-	stdin, err := s.StdinPipe()
+	wait, err := await(ctx, n, op, func() (func() error, error) {
+		stdin, err := s.StdinPipe()
+		if err != nil {
+			return nil, err
+		}
+		stdout, err := s.StdoutPipe()
+		if err != nil {
+			return nil, err
+		}
+		p.Stdin, p.Stdout = &processInput{p, stdin}, &processOutput{p, stdout}
+		return launch(p)
+	}, nil)
 	if err != nil {
 		abandon(s)
 		return nil, n.asTransport(op, err)
 	}
-	stdout, err := s.StdoutPipe()
-	if err != nil {
-		abandon(s)
-		return nil, n.asTransport(op, err)
-	}
-	p.Stdin, p.Stdout = &processInput{p, stdin}, &processOutput{p, stdout}
-	p.begin = time.Now()
-	if err := n.begin(ctx, s, op, func() error { return f(s) }); err != nil {
-		return nil, err
-	}
-	go p.watch()
+	go p.watch(wait)
 	return p, nil
 }
 
 // watch waits for the end of the process.
-func (p *Process) watch() {
+func (p *Process) watch(wait func() error) {
 	defer close(p.done)
 	ended := make(chan error, 1)
-	go func() { ended <- p.session.Wait() }()
+	go func() { ended <- wait() }()
 	op := fmt.Sprintf("wait for %q", brief(p.cmd))
 	var err error
 	select {

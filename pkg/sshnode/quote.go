@@ -19,20 +19,23 @@ func Quote(args ...string) string {
 }
 
 func quoteWord(s string) string {
-	if s != "" && strings.IndexFunc(s, needsQuote) < 0 && !slices.Contains(reservedWords(), s) {
+	if s != "" && strings.IndexFunc(s, isSpecial) < 0 && !isAssignment(s) && !slices.Contains(reservedWords(), s) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// needsQuote tells whether r may mean something to a shell, the = of an
-// assignment before a command included.
-func needsQuote(r rune) bool {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
-		return false
-	}
-	return !strings.ContainsRune("_@%+:,./-", r)
+// isSpecial tells whether r may mean something to a shell inside a word.
+func isSpecial(r rune) bool { return !isNameRune(r) && !strings.ContainsRune("@%+:,./=-", r) }
+
+func isNameRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_'
+}
+
+// isAssignment tells whether s would set a variable at the start of a command.
+func isAssignment(s string) bool {
+	name, _, ok := strings.Cut(s, "=")
+	return ok && strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) && r != '+' }) < 0
 }
 
 // reservedWords lists the words of letters that start or end a compound

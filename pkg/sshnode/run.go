@@ -74,8 +74,10 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 		r.Duration, r.Truncated = time.Since(begin), outCut || errCut
 		return r
 	}
-	if err := n.begin(ctx, s, op, func() error { return s.Start(n.command(cmd)) }); err != nil {
-		return Result{ExitStatus: -1}, err
+	_, err = await(ctx, n, op, func() (struct{}, error) { return struct{}{}, s.Start(n.command(cmd)) }, nil)
+	if err != nil {
+		abandon(s)
+		return Result{ExitStatus: -1}, n.asTransport(op, err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Wait() }()

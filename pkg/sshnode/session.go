@@ -18,16 +18,6 @@ func (n *Node) session(ctx context.Context, op string) (*ssh.Session, error) {
 	return s, n.asTransport(op, err)
 }
 
-// begin starts what runs in the session by calling f. It closes the session
-// when that fails.
-func (n *Node) begin(ctx context.Context, s *ssh.Session, op string, f func() error) error {
-	_, err := await(ctx, n, op, func() (struct{}, error) { return struct{}{}, f() }, nil)
-	if err != nil {
-		abandon(s)
-	}
-	return n.asTransport(op, err)
-}
-
 // asTransport wraps what the ssh package says in a *TransportError. An error
 // that has its class already stays as it is.
 func (n *Node) asTransport(op string, err error) error {

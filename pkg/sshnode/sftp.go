@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 
@@ -114,11 +115,13 @@ func (n *Node) takeSFTP(ctx context.Context) (*sftpSession, error) {
 // openSFTP starts an sftp-server on the node.
 func (n *Node) openSFTP(ctx context.Context) (*sftpSession, error) {
 	const op = "open an SFTP session"
-	start := func(s *ssh.Session) error { return s.RequestSubsystem("sftp") }
+	var p *Process
+	var err error
 	if n.cfg.Sudo {
-		start = func(s *ssh.Session) error { return s.Start(asRoot(sftpServerCommand())) }
+		p, err = n.Start(ctx, sftpServerCommand())
+	} else {
+		p, err = n.start(ctx, "sftp-server", launchSubsystem)
 	}
-	p, err := n.start(ctx, "sftp-server", start)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +142,20 @@ func (n *Node) openSFTP(ctx context.Context) (*sftpSession, error) {
 		err = *exit
 	}
 	return nil, fmt.Errorf("%s: %s: %w", n.cfg.Name, op, err)
+}
+
+// launchSubsystem starts the server that the node's sshd names. Session.Wait
+// knows only commands, so the end of standard error stands for the end of the
+// server, with no exit status.
+func launchSubsystem(p *Process) (wait func() error, err error) {
+	stderr, err := p.session.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, err := io.Copy(p.stderr, stderr)
+		return errors.Join(err, &ssh.ExitMissingError{})
+	}, p.session.RequestSubsystem("sftp")
 }
 
 // close ends the sftp-server and, at the latest with the connection, what
