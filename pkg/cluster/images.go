@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -77,6 +79,31 @@ func buildImages(s Spec) ([]byte, error) {
 	var out bytes.Buffer
 	if err := tarball.MultiWrite(images, &out); err != nil {
 		return nil, fmt.Errorf("write image archive: %w", err)
+	}
+	return sortArchive(&out)
+}
+
+// sortArchive gives a docker-archive a fixed order, as tarball.MultiWrite goes
+// through a map. Readers find the parts by the names in manifest.json.
+func sortArchive(r io.Reader) ([]byte, error) {
+	var files []File
+	for archive := tar.NewReader(r); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sort image archive: %w", err)
+		}
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			return nil, fmt.Errorf("sort image archive: %w", err)
+		}
+		files = append(files, File{Path: "/" + header.Name, Mode: 0o644, Content: content})
+	}
+	var out bytes.Buffer
+	if err := WriteTar(&out, files); err != nil {
+		return nil, fmt.Errorf("sort image archive: %w", err)
 	}
 	return out.Bytes(), nil
 }
