@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/report"
+	"github.com/nfsim/nfsim/pkg/rundir"
+)
+
+func newCheckCommand(s streams) *cobra.Command {
+	var root, format string
+	cmd := &cobra.Command{
+		Use:   "check RUN",
+		Short: "judge a recorded run again, from its directory alone",
+		Long: `Reads what was recorded (histories, faults, observations, ledgers), judges every trial
+with this nfsim's models and expectations, writes the verdicts beside the trials, and prints
+the matrix. It needs no lab. RUN is a run directory, an ID below the runs directory, or "latest".`,
+		Example: `  nfsim check latest
+  nfsim check runs/20261120-101500-ab12 --format json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			recorded, err := openRun(root, args[0], format)
+			if err != nil {
+				return err
+			}
+			return exitWith(judgeAndShow(s, recorded, format))
+		},
+	}
+	addReportFlags(cmd, &root, &format)
+	return cmd
+}
+
+func newReportCommand(s streams) *cobra.Command {
+	var root, format string
+	cmd := &cobra.Command{
+		Use:   "report RUN",
+		Short: "print the matrix of a run that was checked",
+		Long: `Prints the matrix of a run from the verdicts in its directory; nothing is judged again.
+RUN is a run directory, an ID below the runs directory, or "latest". The exit code is that of
+the run: 0 as expected, 1 something new, 2 inconclusive.`,
+		Example: `  nfsim report latest
+  nfsim report latest --format markdown > matrix.md
+  nfsim report latest --format json | jq .`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			recorded, err := openRun(root, args[0], format)
+			if err != nil {
+				return err
+			}
+			return exitWith(show(s, recorded, format))
+		},
+	}
+	addReportFlags(cmd, &root, &format)
+	return cmd
+}
+
+func addReportFlags(cmd *cobra.Command, root, format *string) {
+	cmd.Flags().StringVar(root, "runs", rundir.DefaultRoot, "directory of run directories")
+	cmd.Flags().StringVar(format, "format", report.Text, "text, markdown or json")
+}
+
+// exitWith turns an exit code other than 0 into an error that is silent.
+func exitWith(code int, err error) error {
+	if err != nil || code == exitOK {
+		return err
+	}
+	return &exitError{code: code}
+}
+
+// openRun opens a recorded run. What is no run, or of another schema, is the
+// user's to put right.
+func openRun(root, name, format string) (*rundir.Run, error) {
+	if err := report.CheckFormat(format); err != nil {
+		return nil, usagef("%v", err)
+	}
+	recorded, err := rundir.OpenIn(root, name)
+	var notRun *rundir.NotRunError
+	var schema *rundir.SchemaError
+	if errors.As(err, &notRun) || errors.As(err, &schema) {
+		return nil, &lab.UsageError{What: err.Error()}
+	}
+	return recorded, err
+}
+
+// show prints a run's matrix and returns the exit code that the run earns.
+func show(s streams, recorded *rundir.Run, format string) (int, error) {
+	matrix, err := report.Load(recorded)
+	if err != nil {
+		return exitInconclusive, err
+	}
+	if err := report.Write(s.Out, matrix, format); err != nil {
+		return exitInconclusive, err
+	}
+	return report.Exit(matrix), nil
+}

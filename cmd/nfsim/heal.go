@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nfsim/nfsim/pkg/fault"
+	"github.com/nfsim/nfsim/pkg/lab/qemu"
+)
+
+func newHealCommand(s streams) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "heal",
+		Short: "undo every fault that a killed nfsim left behind",
+		Long: `Replays the journal of open faults of a lab: every undo that was written down before its
+fault was done and was not closed since. Undo is idempotent, so heal may be run at any time, and
+again. A lab whose machines are gone has nothing to heal.`,
+		Example: `  nfsim heal
+  nfsim heal --name nightly`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return heal(cmd.Context(), s, name) },
+	}
+	cmd.Flags().StringVar(&name, "name", qemu.DefaultName, "the lab's name")
+	return cmd
+}
+
+func heal(ctx context.Context, s streams, name string) (err error) {
+	l, err := qemu.Attach(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	journal, err := fault.OpenJournal(l.StateDir(), l.Name())
+	if err != nil {
+		return err
+	}
+	healed, err := fault.HealAll(ctx, journal, l.Node, func(format string, args ...any) {
+		fmt.Fprintf(s.Err, format+"\n", args...)
+	})
+	for _, h := range healed {
+		fmt.Fprintf(s.Out, "healed %s on %s\n", h.Name, h.Machine)
+	}
+	if err == nil && len(healed) == 0 {
+		fmt.Fprintln(s.Out, "nothing to heal")
+	}
+	return err
+}

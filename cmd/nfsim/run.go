@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/qemu"
+	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/report"
+	"github.com/nfsim/nfsim/pkg/rundir"
+	"github.com/nfsim/nfsim/pkg/run"
+)
+
+// labStopTimeout bounds taking a lab down after a run.
+const labStopTimeout = time.Minute
+
+// runFlags are the flags of `nfsim run`.
+type runFlags struct {
+	scenarios, profiles []string
+	repeat              int
+	seed                int64
+	plan, keepLab       bool
+	runs, format        string
+	spec                qemu.Spec
+}
+
+func newRunCommand(s streams) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "break a lab on purpose, record what every vantage point saw, print the matrix",
+		Long: `Runs every selected scenario with every selected profile and prints a matrix of outcomes.
+
+If the lab named by --name is up it is used and left up. Else it is started from its ready
+snapshot (the first time ever: built and booted) and taken down at the end; --keep-lab leaves
+it up. Control scenarios, whose planted faults must be caught, are always added.
+
+The record is kept in the runs directory: judge it again with 'nfsim check', show it again
+with 'nfsim report'.`,
+		Example: `  nfsim run
+  nfsim run --scenario 'kubelet-*' --profile default,noac --repeat 3
+  nfsim run --plan
+  nfsim run --kubelet v1.34.4 --kubernetes v1.36.3 --keep-lab
+  nfsim run --format json > matrix.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runMatrix(cmd.Context(), s, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.scenarios, "scenario", nil, "globs on scenario names (see `nfsim list scenarios`); default all")
+	flags.StringSliceVar(&f.profiles, "profile", nil, "globs on profile names (see `nfsim list profiles`); default all")
+	flags.IntVar(&f.repeat, "repeat", 1, "executions of every cell")
+	flags.Int64Var(&f.seed, "seed", 0, "seed of everything drawn at random; 0 draws one and prints it")
+	flags.BoolVar(&f.plan, "plan", false, "print what would run and about how long, and do nothing")
+	flags.BoolVar(&f.keepLab, "keep-lab", false, "leave a lab that this run started up afterwards")
+	flags.StringVar(&f.runs, "runs", rundir.DefaultRoot, "directory of run directories")
+	flags.StringVar(&f.format, "format", report.Text, "format of the matrix: text, markdown or json")
+	addSpecFlags(flags, &f.spec)
+	return cmd
+}
+
+func runMatrix(ctx context.Context, s streams, f runFlags) error {
+	if err := report.CheckFormat(f.format); err != nil {
+		return usagef("%v", err)
+	}
+	if f.repeat < 1 {
+		return usagef("--repeat %d: at least 1", f.repeat)
+	}
+	if f.seed == 0 {
+		f.seed = time.Now().UnixNano()
+	}
+	plan, err := run.MakePlan(run.Request{Scenarios: f.scenarios, Profiles: f.profiles, Repeat: f.repeat, Seed: f.seed}, nfs.Builtin())
+	if err != nil {
+		return err
+	}
+	workers := f.spec.WithDefaults().Workers
+	if f.plan {
+		printPlan(s, plan, workers)
+		return nil
+	}
+	p := newProgress(s.Err, plan)
+	defer p.stop()
+	for _, name := range plan.Added {
+		p.Say("added %s: no run is worth anything without its control", name)
+	}
+	l, finish, err := openLab(ctx, f, p)
+	if err != nil {
+		return err
+	}
+	recorded, err := run.Execute(ctx, l, plan, run.Options{RunsDir: f.runs, Version: version(), Command: os.Args, Progress: p})
+	err = errors.Join(err, finish())
+	p.stop()
+	if recorded == nil {
+		return err
+	}
+	fmt.Fprintf(s.Err, "recorded in %s\n", recorded.Dir())
+	code, judgeErr := judgeAndShow(s, recorded, f.format)
+	if err = errors.Join(err, judgeErr); err != nil {
+		return err
+	}
+	if code != exitOK {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// judgeAndShow checks a recorded run, prints its matrix and returns the exit
+// code that it earns.
+func judgeAndShow(s streams, recorded *rundir.Run, format string) (int, error) {
+	if _, err := run.Check(recorded); err != nil {
+		return exitInconclusive, err
+	}
+	return show(s, recorded, format)
+}
+
+// openLab attaches to the lab if it is up, else starts one that lives as long
+// as this process, unless it is kept. finish gives back what was taken.
+func openLab(ctx context.Context, f runFlags, p *progress) (l *qemu.Lab, finish func() error, err error) {
+	spec := f.spec.WithDefaults()
+	l, err = qemu.Attach(ctx, spec.Name)
+	started := false
+	var notUp *qemu.NotUpError
+	if errors.As(err, &notUp) {
+		p.Say("lab %s is not up: starting it", spec.Name)
+		l, err = qemu.Start(ctx, f.spec, qemu.Options{Tether: true, Logf: p.Say})
+		started = true
+	} else if err == nil {
+		p.Say("using lab %s, which is up", spec.Name)
+		err = sameRelease(ctx, l, f.spec)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	release, err := l.Acquire(ctx, "nfsim run")
+	if err != nil {
+		return nil, nil, errors.Join(err, l.Close())
+	}
+	return l, func() error {
+		release()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), labStopTimeout)
+		defer cancel()
+		var err error
+		switch {
+		case started && f.keepLab:
+			if err = l.Release(ctx); err == nil {
+				p.Say("lab %s stays up: take it down with `nfsim lab down --name %s`", spec.Name, spec.Name)
+			}
+		case started:
+			err = l.Down(ctx)
+		}
+		return errors.Join(err, l.Close())
+	}, nil
+}
+
+// sameRelease refuses to measure another release than the one asked for.
+func sameRelease(ctx context.Context, l *qemu.Lab, asked qemu.Spec) error {
+	status, err := l.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct{ flag, asked, have string }{
+		{"--kubernetes", asked.Kubernetes, status.Spec.Kubernetes},
+		{"--kubelet", asked.Kubelet, status.Spec.Kubelet},
+		{"--debian", asked.Debian, status.Spec.Debian},
+	} {
+		if c.asked != "" && c.asked != c.have {
+			return &lab.UsageError{
+				What:   fmt.Sprintf("lab %s is up with %s %s, not %s", l.Name(), c.flag, c.have, c.asked),
+				Advice: "take it down first, or give another --name",
+			}
+		}
+	}
+	return nil
+}
+
+func printPlan(s streams, plan run.Plan, workers int) {
+	fmt.Fprintf(s.Out, "%d cells in %d batches, about %s on a ready lab, seed %d\n", plan.Cells(), len(plan.Batches), plan.Estimate(workers).Round(time.Second), plan.Seed)
+	for _, b := range plan.Batches {
+		names := make([]string, len(b.Profiles))
+		for i, p := range b.Profiles {
+			names[i] = p.Name
+		}
+		fmt.Fprintf(s.Out, "  %-34s about %-5s %v\n", b.Scenario.ID()+" #"+fmt.Sprint(b.Repeat), b.Scenario.Estimate, names)
+	}
+	for _, name := range plan.Added {
+		fmt.Fprintf(s.Out, "  (%s was added: controls are part of every run)\n", name)
+	}
+}
