@@ -159,3 +159,25 @@ func (d Dir) CleanLocked() error {
 	}
 	return nil
 }
+
+// Remove deletes the state directory of a lab that nobody keeps, logs included.
+func Remove(name string) error {
+	dir, err := DirOf(name)
+	if err != nil {
+		return err
+	}
+	lock, err := TakeLock(dir.Lock(), "removing the lab's state")
+	var held *LockedError
+	if errors.As(err, &held) {
+		return &BusyError{Name: name, PID: held.PID, Who: held.Who}
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	// A plain directory of this host's own file system, never a mount point.
+	if err := os.RemoveAll(string(dir)); err != nil {
+		return fmt.Errorf("remove state of lab %s: %w", name, err)
+	}
+	return nil
+}

@@ -139,3 +139,28 @@ func MachineID(m lab.Machine) string {
 	sum := sha256.Sum256([]byte("nfsim machine " + m.Name))
 	return hex.EncodeToString(sum[:16])
 }
+
+// DiffersFrom names a setting that s asks for and have, a Spec with defaults
+// and versions filled in, has not; empty when have will do.
+func (s Spec) DiffersFrom(have Spec) string {
+	s = s.WithDefaults()
+	for _, c := range []struct {
+		what   string
+		differ bool
+	}{
+		{"Debian release", s.Debian != "" && s.Debian != have.Debian},
+		{"version of Kubernetes", s.Kubernetes != "" && s.Kubernetes != have.Kubernetes},
+		{"version of kubelet", s.Kubelet != "" && s.Kubelet != have.Kubelet},
+		{"number of workers", s.Workers != have.Workers},
+		{"number of processors", s.CPUs != have.CPUs},
+		{"memory of the server", s.ServerMemMiB != have.ServerMemMiB},
+		{"memory of the workers", s.WorkerMemMiB != have.WorkerMemMiB},
+		{"accelerator", s.Accel != host.Auto && s.Accel != have.Accel},
+		{"lease time", s.LeaseSeconds != 0 && s.LeaseSeconds != have.LeaseSeconds},
+	} {
+		if c.differ {
+			return c.what
+		}
+	}
+	return ""
+}

@@ -122,3 +122,9 @@ func (n *Network) link(machine string) (*link, error) {
 	}
 	return l, nil
 }
+
+// Attached says whether a machine was ever plugged in.
+func (n *Network) Attached(machine string) bool {
+	_, err := n.link(machine)
+	return err == nil
+}
