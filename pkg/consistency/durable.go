@@ -38,7 +38,7 @@ func checkDurable(_ context.Context, v *view, t *tally, _ Options) {
 		return
 	default:
 		last := v.versions[acked[len(acked)-1]]
-		t.violate([]*history.Op{last.op, last.flush, truth}, "file %s: the %s was acknowledged, and the disk shows %s %q",
+		t.violate(distinct(last.op, last.flush, truth), "file %s: the %s was acknowledged, and the disk shows %s %q",
 			v.name, label(last.op), kind, truth.Value)
 		return
 	}

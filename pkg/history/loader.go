@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // MaxOps is the most operations that Load reads: more would not be a trial.
@@ -52,13 +53,41 @@ func Each(r io.Reader, fn func(*Op) error) (Report, error) {
 }
 
 // Load reads all operations of r.
-func Load(r io.Reader) ([]Op, Report, error) {
-	var ops []Op
-	rep, err := Each(r, func(op *Op) error {
+func Load(r io.Reader) ([]Op, Report, error) { return LoadSize(r, 0) }
+
+// LoadSize is Load for a reader whose size in bytes is known. Knowing it saves
+// memory: a large history is not copied as it grows.
+func LoadSize(r io.Reader, size int64) ([]Op, Report, error) {
+	var (
+		ops     []Op
+		counted = &counter{r: r}
+	)
+	rep, err := Each(counted, func(op *Op) error {
+		if len(ops) == sampled && size > counted.n {
+			perOp := counted.n / sampled
+			ops = slices.Grow(ops, int(min(size/perOp-sampled, MaxOps)))
+		}
 		ops = append(ops, *op)
 		return nil
 	})
 	return ops, rep, err
+}
+
+// sampled is the number of operations from which LoadSize takes the size of
+// one: enough for what the reader has buffered ahead not to count.
+const sampled = 4096
+
+// counter counts the bytes that were read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+// Read reads from the underlying reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // LoadFile reads all operations of the file at path.
@@ -68,7 +97,11 @@ func LoadFile(path string) (ops []Op, rep Report, err error) {
 		return nil, Report{}, fmt.Errorf("load history: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	ops, rep, err = Load(f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, Report{}, fmt.Errorf("load history: %w", err)
+	}
+	ops, rep, err = LoadSize(f, info.Size())
 	if err != nil {
 		return nil, rep, fmt.Errorf("%s: %w", path, err)
 	}

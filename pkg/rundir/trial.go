@@ -146,7 +146,11 @@ func (t *Trial) History() (ops []history.Op, rep history.Report, err error) {
 		return nil, history.Report{}, fmt.Errorf("read history: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return history.Load(f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, history.Report{}, fmt.Errorf("read history: %w", err)
+	}
+	return history.LoadSize(f, info.Size())
 }
 
 // Faults reads faults.jsonl.
