@@ -109,7 +109,8 @@ func TestRunInParallel(t *testing.T) {
 
 func TestRunBoundsHugeOutput(t *testing.T) {
 	t.Parallel()
-	n := sshtest.New(t, sshtest.Options{Handler: sshtest.Flood(40 << 20)}).Dial(t)
+	const size = 20 << 20
+	n := sshtest.New(t, sshtest.Options{Handler: sshtest.Flood(size)}).Dial(t)
 	res, err := n.Run(testContext(t), "journalctl")
 	if err != nil {
 		t.Fatal(err)
@@ -117,8 +118,7 @@ func TestRunBoundsHugeOutput(t *testing.T) {
 	if len(res.Stdout) != sshnode.DefaultOutputLimit || !res.Truncated {
 		t.Errorf("got %d bytes, truncated %v", len(res.Stdout), res.Truncated)
 	}
-	// 40 MiB are a whole number of blocks of ten digits plus a rest.
-	if want := byte('0' + (40<<20-1)%10); res.Stdout[len(res.Stdout)-1] != want {
+	if want := byte('0' + (size-1)%10); res.Stdout[len(res.Stdout)-1] != want {
 		t.Errorf("last byte %q, want %q: not the tail", res.Stdout[len(res.Stdout)-1], want)
 	}
 	if _, err := n.Output(testContext(t), "journalctl"); err == nil {
