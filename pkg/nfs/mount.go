@@ -203,5 +203,8 @@ func runWithin(ctx context.Context, node *sshnode.Node, within time.Duration, cm
 	if err != nil && inner.Err() != nil && ctx.Err() == nil {
 		err = &HungError{Node: node.Name(), Cmd: cmd, After: within + grace, Err: err}
 	}
+	if err == nil && res.Truncated {
+		err = fmt.Errorf("run %s on %s: too much output, its beginning is lost", cmd, node.Name())
+	}
 	return res, err
 }

@@ -67,6 +67,7 @@ func (r *relay) failure() error {
 
 func (r *relay) serve(ctx context.Context, server net.Conn) {
 	defer close(r.done)
+	defer r.listener.Close()
 	stop := context.AfterFunc(ctx, func() { _ = errors.Join(r.listener.Close(), server.Close()) })
 	defer stop()
 	client, err := r.listener.Accept()

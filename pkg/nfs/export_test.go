@@ -1,0 +1,146 @@
+package nfs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func testExport() Export {
+	return Export{Path: ExportRoot + "/r/t", FSID: NewFSID("r", "t"), Clients: "192.168.127.0/24"}
+}
+
+func TestExportRoundTrip(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.write(t, "exportfs.sh", `[ "$1" = -v ] && { sed "s,^$DIR,," $DIR/etab; exit; }`+"\n", 0o644)
+	e := testExport()
+	if err := AddExport(t.Context(), m.node, e); err != nil {
+		t.Fatal(err)
+	}
+	file := "exports.d/nfsim-" + e.FSID + ".exports"
+	want := m.dir + e.Path + " 192.168.127.0/24(" + DefaultExport + ",fsid=" + e.FSID + ")\n"
+	if got := m.read(t, file); got != want {
+		t.Errorf("exports file %q, want %q", got, want)
+	}
+	m.write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
+	if err := RemoveExport(t.Context(), m.node, e, false); err != nil {
+		t.Fatal(err)
+	}
+	if m.exists(file) || !m.exists("srv/nfsim/r/t/sub/file") {
+		t.Error("the exports file is left, or the directory is gone")
+	}
+	if err := RemoveExport(t.Context(), m.node, e, true); err != nil {
+		t.Fatal(err)
+	}
+	if m.exists("srv/nfsim/r/t") || !m.exists("srv/nfsim/r") {
+		t.Error("the directory is left, or its parent is gone")
+	}
+	if err := RemoveExport(t.Context(), m.node, e, true); err != nil {
+		t.Errorf("third time: %v", err)
+	}
+}
+
+func TestAddExportChecksTheList(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"not listed":   `[ "$1" = -o ] && exit 0`,
+		"another fsid": `[ "$1" = -v ] && { printf '/srv/nfsim/r/t\n\t\t192.168.127.0/24(sync,rw,fsid=7)\n'; exit; }`,
+		"not sync":     `[ "$1" = -v ] && { printf '/srv/nfsim/r/t\n\t\t192.168.127.0/24(async,rw,fsid=` + NewFSID("r", "t") + `)\n'; exit; }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.write(t, "exportfs.sh", script+"\n", 0o644)
+			var not *NotExportedError
+			if err := AddExport(t.Context(), m.node, testExport()); !errors.As(err, &not) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func TestDeleteTreeKeepsMounts(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"", "/sub", "/sub/deeper"} {
+		m := newMachine(t)
+		m.write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
+		m.write(t, "mountinfo", "90 22 0:61 / "+ExportRoot+"/r/t"+at+" rw - ext4 /dev/b rw\n", 0o644)
+		var below *MountBelowError
+		if err := deleteTree(t.Context(), m.node, ExportRoot+"/r/t"); !errors.As(err, &below) {
+			t.Errorf("mount at %q: error %v", at, err)
+		}
+		if !m.exists("srv/nfsim/r/t/sub/file") {
+			t.Errorf("mount at %q: the file is gone", at)
+		}
+	}
+}
+
+func TestDeleteTreeFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.write(t, "precious/t/file", "x", 0o644)
+	m.write(t, "srv/nfsim/.keep", "", 0o644)
+	if err := os.Symlink(filepath.Join(m.dir, "precious"), filepath.Join(m.dir, "srv/nfsim/r")); err != nil {
+		t.Fatal(err)
+	}
+	if err := deleteTree(t.Context(), m.node, ExportRoot+"/r/t"); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		t.Errorf("error %v", err)
+	}
+	if !m.exists("precious/t/file") {
+		t.Error("the file behind the link is gone")
+	}
+}
+
+func TestExportValidation(t *testing.T) {
+	t.Parallel()
+	good := Export{Path: ExportRoot + "/r", FSID: "5"}
+	if _, err := good.withDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Export){
+		"the root itself":  func(e *Export) { e.Path = ExportRoot },
+		"outside":          func(e *Export) { e.Path = "/etc" },
+		"climbs":           func(e *Export) { e.Path = ExportRoot + "/../etc" },
+		"shell":            func(e *Export) { e.Path = ExportRoot + "/$(x)" },
+		"no fsid":          func(e *Export) { e.FSID = "" },
+		"the root's fsid":  func(e *Export) { e.FSID = "0" },
+		"fsid is a path":   func(e *Export) { e.FSID = "../x" },
+		"fsid in options":  func(e *Export) { e.Options = "rw,fsid=3" },
+		"option breaks":    func(e *Export) { e.Options = "rw)\n/ *(rw" },
+		"clients break":    func(e *Export) { e.Clients = "* 10.0.0.1" },
+		"clients inverted": func(e *Export) { e.Clients = "(rw)" },
+	} {
+		e := good
+		change(&e)
+		if _, err := e.withDefaults(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if NewFSID("a", "b") != NewFSID("a", "b") || NewFSID("a", "b") == NewFSID("ab") {
+		t.Error("fsids are not a function of the words")
+	}
+}
+
+func TestServerFacts(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.write(t, "nfsd/nfsv4leasetime", "15\n", 0o644)
+	m.write(t, "nfsd/threads", "8\n", 0o644)
+	m.write(t, "nfsd/clients/3/info", nfsdClient, 0o644)
+	m.write(t, "nfsd/clients/4/info", strings.ReplaceAll(nfsdClient, "worker1", "worker2"), 0o644)
+	m.write(t, "rpc-nfsd", nfsdStats, 0o644)
+	facts, err := ReadServer(t.Context(), m.node)
+	if err != nil || facts.Lease.Seconds() != 15 || facts.Threads != 8 || facts.Grace != 0 {
+		t.Errorf("%+v, %v", facts, err)
+	}
+	clients, err := ReadNFSDClients(t.Context(), m.node)
+	if err != nil || len(clients) != 2 || clients[1].Name != "Linux NFSv4.2 worker2" {
+		t.Errorf("%+v, %v", clients, err)
+	}
+	if s, err := ReadNFSD(t.Context(), m.node); err != nil || s.Calls != 128 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
