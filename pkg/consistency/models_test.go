@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nfsim/nfsim/pkg/history"
-	"github.com/nfsim/nfsim/pkg/outcome"
 )
 
 // line reads an operation from one line, "CLIENT FUNC[/MODE] FILE [VALUE]
@@ -414,32 +413,5 @@ func TestEndedContextIsUnknown(t *testing.T) {
 		if r.Verdict != Unknown {
 			t.Errorf("%s is %s", r.Model, r.Verdict)
 		}
-	}
-}
-
-func TestOutcome(t *testing.T) {
-	t.Parallel()
-	figure := outcome.Millis(2900, 0.3)
-	tests := []struct {
-		name    string
-		results []Result
-		want    string
-	}{
-		{"strongest", []Result{{Model: CloseToOpen, Verdict: Holds}, {Model: Linearizable, Verdict: Holds}}, "LINEARIZABLE"},
-		{"close to open", []Result{{Model: CloseToOpen, Verdict: Holds}, {Model: Linearizable, Verdict: Unknown}}, "CLOSE_TO_OPEN"},
-		{"stale", []Result{{Model: CloseToOpen, Verdict: Violated}, {Model: BoundedStale, Verdict: Holds, Figure: figure}}, "BOUNDED_STALE(2900 ms)"},
-		{"stale for good", []Result{{Model: BoundedStale, Verdict: Unknown, Figure: &outcome.Figure{Value: 9, Unit: "ms", More: true}}}, "UNBOUNDED_STALE"},
-		{"torn", []Result{{Model: Untorn, Verdict: Violated}, {Model: CloseToOpen, Verdict: Holds}}, "TORN"},
-		{"lost", []Result{{Model: AppendLog, Verdict: Violated}, {Model: Untorn, Verdict: Violated}}, "LOST_UPDATE"},
-		{"nothing decided", []Result{{Model: CloseToOpen, Verdict: Unknown}}, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			got, ok := Outcome(tt.results)
-			if got.String() != tt.want || ok != (tt.want != "") {
-				t.Errorf("got %q, %t; want %q", got, ok, tt.want)
-			}
-		})
 	}
 }

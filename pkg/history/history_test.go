@@ -112,8 +112,8 @@ func TestLoadCutAnywhere(t *testing.T) {
 		}
 		whole := bytes.Count(data[:n], []byte("}"))
 		atEnd := n == 0 || data[n-1] == '\n' || data[n-1] == '}'
-		if len(ops) != whole || rep.Torn == atEnd {
-			t.Fatalf("cut at %d: %d operations, torn %t", n, len(ops), rep.Torn)
+		if len(ops) != whole || rep.CutShort == atEnd {
+			t.Fatalf("cut at %d: %d operations, torn %t", n, len(ops), rep.CutShort)
 		}
 	}
 }
@@ -257,8 +257,8 @@ func FuzzLoad(f *testing.F) {
 			ops[i].Wide()
 		}
 		again, rep2, err := LoadFile(record(t, ops...))
-		if err != nil || rep2.Torn {
-			t.Fatalf("load what was recorded: %v, torn %t", err, rep2.Torn)
+		if err != nil || rep2.CutShort {
+			t.Fatalf("load what was recorded: %v, torn %t", err, rep2.CutShort)
 		}
 		if diff := cmp.Diff(ops, again); diff != "" {
 			t.Errorf("(-first +again)\n%s", diff)

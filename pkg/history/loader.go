@@ -14,8 +14,8 @@ const MaxOps = 10_000_000
 
 // Report says what a loader found besides the operations.
 type Report struct {
-	Ops  int  // operations read
-	Torn bool // the last line was cut short and left out: the writer was killed
+	Ops      int  // operations read
+	CutShort bool // the last line was cut short and left out: the writer was killed
 }
 
 // Each streams the operations of r to fn, in the order of the file. The
@@ -48,7 +48,7 @@ func Each(r io.Reader, fn func(*Op) error) (Report, error) {
 	if err != nil {
 		return rep, fmt.Errorf("load history: %w", err)
 	}
-	rep.Torn = torn
+	rep.CutShort = torn
 	return rep, nil
 }
 
