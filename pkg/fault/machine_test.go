@@ -1,0 +1,163 @@
+package fault
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nfsim/nfsim/pkg/sshnode"
+	"github.com/nfsim/nfsim/pkg/sshnode/sshtest"
+)
+
+// machine is a node whose commands run in a real shell, with a systemd made of
+// files: a unit's state is what units/NAME says. Everything lies below dir.
+type machine struct {
+	dir string
+	srv *sshtest.Server
+}
+
+// The stand-ins. $DIR is the machine's directory. A file named after a command
+// and ".sh" is sourced first, so that a test can make it misbehave.
+var standIns = map[string]string{
+	"systemd-run": `for a; do
+case "$a" in
+--unit=*) unit=${a#--unit=};;
+--on-active=*) after=${a#--on-active=};;
+esac
+script=$a
+done
+echo active > $DIR/units/$unit.timer
+echo "$after" > $DIR/units/$unit.after
+echo "$script" > $DIR/units/$unit.script
+`,
+	"systemctl": `verb=$1; for unit; do :; done
+state=$(cat $DIR/units/$unit 2>/dev/null || echo inactive)
+case "$verb" in
+is-active) echo "$state"; [ "$state" = active ];;
+stop) echo inactive > $DIR/units/$unit;;
+start|restart) echo active > $DIR/units/$unit;;
+reset-failed) ;;
+show) case "$3" in
+	ActiveState) echo "$state";;
+	MainPID) [ "$state" = active ] && cat $DIR/units/$unit.pid 2>/dev/null || echo 0;;
+	esac;;
+esac
+`,
+}
+
+// newMachine makes a machine in dir; with the dir of an earlier one it is that
+// one again. hook, if not nil, wraps the shell.
+func newMachine(t *testing.T, dir string, hook func(sshtest.Handler) sshtest.Handler) *machine {
+	t.Helper()
+	m := &machine{dir: dir}
+	if !m.exists("bin") {
+		m.write(t, "units/.keep", "", 0o644)
+		for name, script := range standIns {
+			m.write(t, "bin/"+name, "#!/bin/sh\nDIR="+m.dir+"\n[ -e $DIR/"+name+".sh ] && . $DIR/"+name+".sh\n"+script, 0o755)
+		}
+	}
+	handler := sshtest.Shell()
+	if hook != nil {
+		handler = hook(handler)
+	}
+	m.srv = sshtest.New(t, sshtest.Options{Handler: func(cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
+		cmd = strings.ReplaceAll(cmd, NoteDir, m.dir+NoteDir)
+		return handler("PATH="+m.dir+"/bin:$PATH\n"+cmd, stdin, stdout, stderr)
+	}})
+	return m
+}
+
+// nodes returns a Nodes with one connection to the machine.
+func (m *machine) nodes(t *testing.T) Nodes {
+	t.Helper()
+	node := m.srv.Dial(t)
+	return func(context.Context, string) (*sshnode.Node, error) { return node, nil }
+}
+
+// fire does what the timer of a fault does when its time has come.
+func (m *machine) fire(t *testing.T, id string) {
+	t.Helper()
+	unit := "units/" + undoUnit(id)
+	script := strings.TrimSpace(m.read(t, unit+".script"))
+	if code := sshtest.Shell()("PATH="+m.dir+"/bin:$PATH\n. "+script, strings.NewReader(""), io.Discard, os.Stderr); code != 0 {
+		t.Fatalf("the undo script exited with status %d", code)
+	}
+	m.write(t, unit+".timer", "inactive\n", 0o644)
+}
+
+// armed says whether any timer waits on the machine.
+func (m *machine) armed(t *testing.T) bool {
+	t.Helper()
+	timers, err := filepath.Glob(filepath.Join(m.dir, "units", "*.timer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(timers, func(f string) bool {
+		b, err := os.ReadFile(f)
+		return err != nil || string(b) == "active\n"
+	})
+}
+
+func (m *machine) write(t *testing.T, name, content string, mode os.FileMode) {
+	t.Helper()
+	path := filepath.Join(m.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *machine) read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(m.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (m *machine) exists(name string) bool {
+	_, err := os.Lstat(filepath.Join(m.dir, name))
+	return err == nil
+}
+
+// breakage is a fault that makes the file "broken" on the machine.
+func (m *machine) breakage(id string) Spec {
+	broken := sshnode.Quote(filepath.Join(m.dir, "broken"))
+	return Spec{
+		ID: id, Name: "breakage", Machine: "worker1",
+		Inject:      "touch " + broken + "\n",
+		Undo:        "rm -f " + broken + "\n",
+		Prove:       "[ -e " + broken + " ] && echo broken\n",
+		ProveUndone: "[ ! -e " + broken + " ] && echo whole\n",
+	}
+}
+
+func newJournal(t *testing.T, dir string) *Journal {
+	t.Helper()
+	j, err := OpenJournal(dir, "testlab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// open returns the ids of the faults that are open.
+func open(t *testing.T, j *Journal) []string {
+	t.Helper()
+	entries, _, err := j.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{}
+	for _, e := range entries {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
