@@ -1,0 +1,115 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/nfsim/nfsim/pkg/rundir"
+)
+
+// TextOptions are how Text writes.
+type TextOptions struct {
+	Width int  // columns of the terminal; 0 is 120
+	Color bool // only for a terminal
+}
+
+const (
+	defaultWidth = 120
+	minColumn    = 10 // narrowest column of a matrix, without its frame
+)
+
+// Text writes the report for a person: header, matrix, and what has to be
+// said about single cells.
+func Text(w io.Writer, r *Report, opts TextOptions) error {
+	width := opts.Width
+	if width <= 0 {
+		width = defaultWidth
+	}
+	var b bytes.Buffer
+	for _, l := range r.header() {
+		writeFolded(&b, "", clean(l), width)
+	}
+	for i := range r.Tables {
+		b.WriteByte('\n')
+		b.WriteString(matrix(&r.Tables[i], width, opts.Color))
+		b.WriteByte('\n')
+	}
+	b.WriteByte('\n')
+	writeFolded(&b, "", "legend: "+legend, width)
+	for _, s := range r.sections() {
+		fmt.Fprintf(&b, "\n%s\n", s.title)
+		for _, it := range s.items {
+			fmt.Fprintf(&b, "  %s\n", clean(it.title))
+			for _, l := range it.lines {
+				writeFolded(&b, "    ", l[0]+": "+clean(l[1]), width)
+			}
+		}
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// matrix draws one table no wider than width, if that can be.
+func matrix(t *Table, width int, color bool) string {
+	tw := table.NewWriter()
+	tw.SetStyle(table.StyleLight)
+	tw.Style().Options.SeparateRows = true
+	tw.Style().Format.Header = text.FormatDefault
+	header := table.Row{"scenario"}
+	for _, p := range t.Profiles {
+		header = append(header, clean(p))
+	}
+	tw.AppendHeader(header)
+	first := 0
+	for _, row := range t.Rows {
+		first = max(first, utf8.RuneCountInString(clean(slashed(row.Scenario))))
+	}
+	first = min(first, 26)
+	column := (width - 1 - (first + 3)) / max(len(t.Profiles), 1)
+	column = max(column-3, minColumn)
+	for _, row := range t.Rows {
+		cells := table.Row{fold(clean(slashed(row.Scenario)), first, "/-_")}
+		for _, c := range row.Cells {
+			cells = append(cells, drawn(c, column, color))
+		}
+		tw.AppendRow(cells)
+	}
+	return tw.Render()
+}
+
+// drawn returns what stands in a cell, folded to width and coloured.
+func drawn(c *Cell, width int, color bool) string {
+	if c == nil {
+		return ""
+	}
+	var lines []string
+	for _, l := range c.lines() {
+		lines = append(lines, fold(clean(l), width, " _"))
+	}
+	s := strings.Join(lines, "\n")
+	paint, ok := map[rundir.Status]text.Colors{
+		rundir.StatusNew:           {text.FgRed, text.Bold},
+		rundir.StatusMissed:        {text.FgRed, text.Bold},
+		rundir.StatusInconclusive:  {text.FgYellow},
+		rundir.StatusInfra:         {text.FgYellow},
+		rundir.StatusCaught:        {text.FgGreen},
+		rundir.StatusExpected:      {text.FgGreen},
+		rundir.StatusNotApplicable: {text.Faint},
+	}[c.Status]
+	if !color || !ok {
+		return s
+	}
+	painted := strings.Split(s, "\n")
+	for i, l := range painted {
+		painted[i] = paint.EscapeSeq() + l + text.Reset.EscapeSeq()
+	}
+	return strings.Join(painted, "\n")
+}
