@@ -1,0 +1,67 @@
+package scenarios
+
+import (
+	"path"
+	"testing"
+
+	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/outcome"
+)
+
+// TestExpectationTable checks that every row can match, names words of the
+// vocabulary, and says why; and that every cell of the built-in matrix has one.
+func TestExpectationTable(t *testing.T) {
+	t.Parallel()
+	for _, row := range expectations() {
+		if row.Why == "" || row.Source == "" {
+			t.Errorf("%s %v: no reason or no source", row.Scenario, row.Profiles)
+		}
+		for _, pattern := range append([]string{row.Scenario}, row.Profiles...) {
+			if _, err := path.Match(pattern, "x"); err != nil {
+				t.Errorf("%s: pattern %q: %v", row.Scenario, pattern, err)
+			}
+		}
+		for _, a := range row.Allowed {
+			if !a.Word.Known() {
+				t.Errorf("%s %v: %q is not in the vocabulary", row.Scenario, row.Profiles, a.Word)
+			}
+			if a.Max != 0 && a.Word.Unit() == "" {
+				t.Errorf("%s %v: %s takes no figure", row.Scenario, row.Profiles, a)
+			}
+			if a.Word.Group() == outcome.Trial {
+				t.Errorf("%s %v: %s can never be expected", row.Scenario, row.Profiles, a)
+			}
+		}
+	}
+	for _, s := range List() {
+		for _, p := range nfs.Builtin() {
+			if _, ok := Expected(s.ID(), p.Name); !ok && !s.Control {
+				t.Errorf("%s x %s has no expectation", s.ID(), p.Name)
+			}
+		}
+	}
+}
+
+func TestSurprises(t *testing.T) {
+	t.Parallel()
+	row := Expectation{Allowed: allow("BOUNDED_STALE<=1500", "DURABLE")}
+	for _, tc := range []struct {
+		name  string
+		o     outcome.Outcome
+		admit bool
+	}{
+		{"within the limit", outcome.New(outcome.BoundedStale, "").WithFigure(outcome.Millis(1400, 1)), true},
+		{"over the limit", outcome.New(outcome.BoundedStale, "").WithFigure(outcome.Millis(1600, 1)), false},
+		{"had not ended", outcome.New(outcome.BoundedStale, "").WithFigure(&outcome.Figure{Value: 10, Unit: "ms", More: true}), false},
+		{"listed", outcome.New(outcome.Durable, ""), true},
+		{"not listed", outcome.New(outcome.AckedLost, ""), false},
+		{"the trial's own are never expected", outcome.New(outcome.Inconclusive, ""), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := len(row.Surprises([]outcome.Outcome{tc.o})) == 0; got != tc.admit {
+				t.Errorf("admitted %v, want %v", got, tc.admit)
+			}
+		})
+	}
+}
