@@ -27,6 +27,7 @@ type Process struct {
 	cmd     string
 	session *ssh.Session
 	stderr  *tail
+	group   <-chan int // the process group; nil: never known
 	begin   time.Time
 	killed  chan struct{}
 	kill    sync.Once
@@ -34,12 +35,16 @@ type Process struct {
 	err     error // set before done is closed
 }
 
-// Start starts a shell command line on the node. Ctx bounds the start alone:
+// Start starts a script of /bin/sh on the node. Ctx bounds the start alone:
 // the process lives until it ends, Kill, or the end of the connection.
 func (n *Node) Start(ctx context.Context, cmd string) (*Process, error) {
 	return n.start(ctx, cmd, func(p *Process) (wait func() error, err error) {
-		p.session.Stderr = p.stderr
-		return p.session.Wait, p.session.Start(n.command(cmd))
+		filter := newGroupFilter(p.stderr)
+		p.session.Stderr, p.group = filter, filter.known
+		return func() error {
+			defer filter.flush()
+			return p.session.Wait()
+		}, p.session.Start(n.command(cmd))
 	})
 }
 
@@ -68,7 +73,7 @@ func (n *Node) start(ctx context.Context, cmd string, launch func(*Process) (wai
 		return launch(p)
 	}, nil)
 	if err != nil {
-		abandon(s)
+		n.abandon(s, nil)
 		return nil, n.asTransport(op, err)
 	}
 	go p.watch(wait)
@@ -124,13 +129,13 @@ func (p *Process) Wait() error {
 	return p.err
 }
 
-// Kill kills the process and closes its session without waiting. Wait then
+// Kill kills the process's group and closes its session without waiting. Wait then
 // returns within 5 s: an *ExitError with Signal KILL, or a *TransportError if
 // the node does not confirm the end, as with a process asleep in the kernel.
 func (p *Process) Kill() {
 	p.kill.Do(func() {
 		close(p.killed)
-		abandon(p.session)
+		p.node.abandon(p.session, p.group)
 	})
 }
 

@@ -37,14 +37,14 @@ func WithStdin(r io.Reader) RunOption { return func(o *runOptions) { o.stdin = r
 // standard error, instead of DefaultOutputLimit.
 func WithOutputLimit(bytes int) RunOption { return func(o *runOptions) { o.limit = max(bytes, 0) } }
 
-// Run runs a shell command line on the node and waits for its end. A status
+// Run runs a script of /bin/sh on the node and waits for its end. A status
 // other than 0 is an *ExitError, a broken connection or session a
 // *TransportError, each with what was printed until then in Result. When ctx
-// ends the session is killed and closed and the error wraps ctx.Err(); a
-// command that ignores that, sleeps in the kernel or runs under sudo may go on
-// running. Run waits until the command's output is closed too: redirect the
-// output of what is left running in the background. A command is never run
-// again.
+// ends Run returns at once with an error that wraps ctx.Err(), and the
+// command's process group is killed behind its back; a process that sleeps in
+// the kernel lives on, and so does everything if the connection breaks. Run
+// waits until the command's output is closed too: redirect the output of what
+// is left running in the background. A command is never run again.
 func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, error) {
 	o := runOptions{limit: DefaultOutputLimit}
 	for _, opt := range opts {
@@ -56,11 +56,12 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 		return Result{ExitStatus: -1}, err
 	}
 	stdout, stderr := newTail(o.limit), newTail(o.limit)
-	s.Stdout, s.Stderr = stdout, stderr
+	filter := newGroupFilter(stderr)
+	s.Stdout, s.Stderr = stdout, filter
 	var stdin io.WriteCloser
 	if o.stdin != nil {
 		if stdin, err = s.StdinPipe(); err != nil {
-			abandon(s)
+			n.abandon(s, nil)
 			return Result{ExitStatus: -1}, n.asTransport(op, err)
 		}
 	}
@@ -69,6 +70,7 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 	result := func() Result {
 		var r Result
 		var outCut, errCut bool
+		filter.flush()
 		r.Stdout, outCut = stdout.snapshot()
 		r.Stderr, errCut = stderr.snapshot()
 		r.Duration, r.Truncated = time.Since(begin), outCut || errCut
@@ -76,7 +78,7 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 	}
 	_, err = await(ctx, n, op, func() (struct{}, error) { return struct{}{}, s.Start(n.command(cmd)) }, nil)
 	if err != nil {
-		abandon(s)
+		n.abandon(s, filter.known)
 		return Result{ExitStatus: -1}, n.asTransport(op, err)
 	}
 	ended := make(chan error, 1)
@@ -93,12 +95,12 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 		err = n.exit(op, cmd, &r, err)
 		return r, err
 	case err := <-badInput:
-		abandon(s)
+		n.abandon(s, filter.known)
 		r := result()
 		r.ExitStatus = -1
 		return r, fmt.Errorf("%s: %s: read its standard input: %w", n.cfg.Name, op, err)
 	case <-ctx.Done():
-		abandon(s)
+		n.abandon(s, filter.known)
 		r := result()
 		r.ExitStatus = -1
 		return r, n.gaveUp(op, ctx.Err())

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/nfsim/nfsim/pkg/sshnode/internal/shell"
 )
 
 // session opens a session, the channel that one command runs in.
@@ -31,21 +33,7 @@ func (n *Node) asTransport(op string, err error) error {
 
 // command returns the command line as the node gets it.
 func (n *Node) command(cmd string) string {
-	if n.cfg.Sudo {
-		return asRoot(cmd)
-	}
-	return cmd
-}
-
-// abandon asks for the end of what runs in s and closes s, without waiting:
-// on a dead connection both would hang.
-func abandon(s *ssh.Session) {
-	go func() {
-		// A session that is over, or a server that does not pass on signals,
-		// says so here; closing is all that is left then.
-		_ = s.Signal(ssh.SIGKILL)
-		s.Close()
-	}()
+	return shell.Command{Line: cmd, Sudo: n.cfg.Sudo}.String()
 }
 
 // exit turns what ssh.Session.Wait returned into a status: that of res, or an

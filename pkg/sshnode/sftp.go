@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -112,34 +113,46 @@ func (n *Node) takeSFTP(ctx context.Context) (*sftpSession, error) {
 	return s, nil
 }
 
-// openSFTP starts an sftp-server on the node.
+// openSFTP starts an sftp-server on the node: as a command, since that can be
+// killed when it hangs, or, where it is not found, as the subsystem that the
+// node's sshd has for it.
 func (n *Node) openSFTP(ctx context.Context) (*sftpSession, error) {
 	const op = "open an SFTP session"
-	var p *Process
-	var err error
-	if n.cfg.Sudo {
-		p, err = n.Start(ctx, sftpServerCommand())
-	} else {
-		p, err = n.start(ctx, "sftp-server", launchSubsystem)
-	}
+	p, err := n.Start(ctx, sftpServerCommand())
 	if err != nil {
 		return nil, err
 	}
+	s, err := n.greetSFTP(ctx, op, p)
+	var exit *ExitError
+	if errors.As(err, &exit) && exit.Result.ExitStatus == notFound && !n.cfg.Sudo {
+		if p, err = n.start(ctx, "subsystem sftp", launchSubsystem); err != nil {
+			return nil, err
+		}
+		return n.greetSFTP(ctx, op, p)
+	}
+	return s, err
+}
+
+// greetSFTP makes an SFTP session of a server that has been started.
+func (n *Node) greetSFTP(ctx context.Context, op string, p *Process) (*sftpSession, error) {
 	client, err := await(ctx, n, op,
 		func() (*sftp.Client, error) { return sftp.NewClientPipe(p.Stdout, p.Stdin) },
 		func(c *sftp.Client) { c.Close() })
 	if err == nil {
 		return &sftpSession{client: client, process: p}, nil
 	}
-	p.Kill()
 	var transport *TransportError
 	if errors.As(err, &transport) || ctx.Err() != nil {
+		p.Kill()
 		return nil, err
 	}
 	// What the server says when it cannot start is more telling than the end
 	// of its output.
-	if exit := new(*ExitError); errors.As(p.Wait(), exit) && (*exit).Result.Signal == "" {
-		err = *exit
+	_, _ = await(ctx, n, op, func() (struct{}, error) { return struct{}{}, p.Wait() }, nil)
+	p.Kill()
+	var exit *ExitError
+	if errors.As(p.Wait(), &exit) && exit.Result.Signal == "" {
+		err = exit
 	}
 	return nil, fmt.Errorf("%s: %s: %w", n.cfg.Name, op, err)
 }
@@ -174,10 +187,13 @@ func (p *Process) hasEnded() bool {
 	}
 }
 
+// notFound is the shell's exit status for a command that is not there.
+const notFound = 127
+
 // sftpServerCommand finds the server where distributions put it: Debian,
 // Fedora, SUSE and Arch, BSD.
 func sftpServerCommand() string {
 	dirs := []string{"/usr/lib/openssh", "/usr/libexec/openssh", "/usr/lib/ssh", "/usr/libexec"}
 	return "for d in " + strings.Join(dirs, " ") +
-		`; do [ -x "$d/sftp-server" ] && exec "$d/sftp-server"; done; echo "no sftp-server found" >&2; exit 127`
+		`; do [ -x "$d/sftp-server" ] && exec "$d/sftp-server"; done; echo "no sftp-server found" >&2; exit ` + strconv.Itoa(notFound)
 }

@@ -204,3 +204,15 @@ func TestSFTPIsShared(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSFTPAsSubsystem(t *testing.T) {
+	t.Parallel()
+	n := sshtest.New(t, sshtest.Options{OnlySubsystem: true}).Dial(t)
+	if err := n.PutBytes(testContext(t), []byte("x"), "/file", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := n.Get(testContext(t), "/file", &got, 1); err != nil || got.String() != "x" {
+		t.Errorf("Get = %q, %v", got.String(), err)
+	}
+}

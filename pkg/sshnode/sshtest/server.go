@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/nfsim/nfsim/pkg/sshnode"
+	"github.com/nfsim/nfsim/pkg/sshnode/internal/shell"
 )
 
 const (
@@ -38,6 +39,9 @@ type Options struct {
 	MaxSessions int
 	// HostKeys are further host keys beside the server's Ed25519 key.
 	HostKeys []ssh.Signer
+	// OnlySubsystem hides the sftp-server program: SFTP is to be had as a
+	// subsystem only.
+	OnlySubsystem bool
 	// SudoDenied makes sudo -n fail as if it needed a password.
 	SudoDenied bool
 }
@@ -56,10 +60,12 @@ type Server struct {
 	wg       sync.WaitGroup
 	faults
 
-	mu       sync.Mutex
-	links    map[*link]struct{}
-	commands []string
-	logins   int
+	mu        sync.Mutex
+	links     map[*link]struct{}
+	running   map[int]*session // by process group
+	lastGroup int
+	commands  []string
+	logins    int
 }
 
 // New starts a server.
@@ -83,7 +89,7 @@ func New(t testing.TB, o Options) *Server {
 	s := &Server{
 		HostKey: host.PublicKey(), ClientSigner: NewSigner(t), Root: o.Root,
 		opts: o, listener: l, root: root, stopped: make(chan struct{}),
-		links: map[*link]struct{}{},
+		links: map[*link]struct{}{}, running: map[int]*session{}, lastGroup: 1000,
 	}
 	s.config = &ssh.ServerConfig{PublicKeyCallback: s.authenticate}
 	for _, k := range append([]ssh.Signer{host}, o.HostKeys...) {
@@ -138,7 +144,8 @@ func (s *Server) KnownHostsLine() string {
 	return knownhosts.Line([]string{s.Addr()}, s.HostKey)
 }
 
-// Commands lists the command lines asked for so far, as they came.
+// Commands lists the command lines asked for so far, as the Handler gets them,
+// with "sudo " before those that came through sudo.
 func (s *Server) Commands() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,6 +157,36 @@ func (s *Server) Logins() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.logins
+}
+
+// enter takes a command down and gives it a process group of the server's own
+// counting.
+func (s *Server) enter(who *session, cmd shell.Command) (group int) {
+	line := cmd.Line
+	if cmd.Sudo {
+		line = "sudo " + line
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.commands = append(s.commands, line)
+	s.lastGroup++
+	s.running[s.lastGroup] = who
+	return s.lastGroup
+}
+
+func (s *Server) leave(group int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, group)
+}
+
+// kill ends a process group.
+func (s *Server) kill(group int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if victim := s.running[group]; victim != nil {
+		victim.leave()
+	}
 }
 
 func (s *Server) authenticate(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {

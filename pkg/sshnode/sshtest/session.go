@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/nfsim/nfsim/pkg/sshnode/internal/shell"
 )
 
 // session is one channel that a command or the SFTP server runs in.
@@ -31,8 +33,7 @@ func (i *input) Done() <-chan struct{} { return i.ended }
 func (s *session) serve(reqs <-chan *ssh.Request) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	leave := func() { s.end.Do(func() { close(s.ended) }) }
-	defer leave()
+	defer s.leave()
 	started := false
 	for req := range reqs {
 		var job func() int
@@ -47,8 +48,6 @@ func (s *session) serve(reqs <-chan *ssh.Request) {
 			if ssh.Unmarshal(req.Payload, &m) == nil && m.Name == "sftp" {
 				job = s.sftp
 			}
-		case "signal":
-			leave()
 		}
 		ok := job != nil && !started
 		if req.WantReply {
@@ -62,23 +61,36 @@ func (s *session) serve(reqs <-chan *ssh.Request) {
 }
 
 // exec runs a command line.
-func (s *session) exec(cmd string) int {
+func (s *session) exec(line string) int {
 	srv := s.conn.server
-	srv.mu.Lock()
-	srv.commands = append(srv.commands, cmd)
-	srv.mu.Unlock()
-	if quoted, ok := strings.CutPrefix(cmd, "sudo -n -- /bin/sh -c "); ok {
-		if srv.opts.SudoDenied {
-			fmt.Fprintln(s.ch.Stderr(), "sudo: a password is required")
-			return 1
-		}
-		cmd = unquote(quoted)
-		if strings.Contains(cmd, "/sftp-server") {
-			return s.sftp()
-		}
+	if kill, ok := shell.ParseKill(line); ok {
+		srv.kill(kill.Group)
+		return 0
 	}
-	return srv.opts.Handler(cmd, &input{s.ch, s.ended}, s.ch, s.ch.Stderr())
+	cmd, ok := shell.ParseCommand(line)
+	if !ok { // somebody else's client
+		cmd.Line = line
+	}
+	group := srv.enter(s, cmd)
+	defer srv.leave(group)
+	if cmd.Sudo && srv.opts.SudoDenied {
+		fmt.Fprintln(s.ch.Stderr(), "sudo: a password is required")
+		return 1
+	}
+	if ok {
+		fmt.Fprintf(s.ch.Stderr(), "%s%d\n", shell.GroupMark, group)
+	}
+	if strings.Contains(cmd.Line, "/sftp-server") {
+		if srv.opts.OnlySubsystem {
+			return 127
+		}
+		return s.sftp()
+	}
+	return srv.opts.Handler(cmd.Line, &input{s.ch, s.ended}, s.ch, s.ch.Stderr())
 }
+
+// leave tells the command that its client has killed it or is gone.
+func (s *session) leave() { s.end.Do(func() { close(s.ended) }) }
 
 // finish reports how the command ended and closes the channel.
 func (s *session) finish(code int) {
@@ -116,12 +128,4 @@ func signalName(sig syscall.Signal) string {
 	default:
 		return "KILL"
 	}
-}
-
-// unquote undoes sshnode.Quote for one word.
-func unquote(s string) string {
-	if !strings.HasPrefix(s, "'") {
-		return s
-	}
-	return strings.ReplaceAll(strings.TrimSuffix(s[1:], "'"), `'\''`, "'")
 }

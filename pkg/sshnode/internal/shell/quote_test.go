@@ -1,4 +1,4 @@
-package sshnode
+package shell
 
 import (
 	"os/exec"
@@ -28,45 +28,35 @@ func TestQuoteReadable(t *testing.T) {
 	}
 }
 
-// FuzzQuote reads the quoted words back by the rules of POSIX.1-2017 Shell
-// Command Language 2.2, of which Quote needs three.
 func FuzzQuote(f *testing.F) {
 	f.Add("it's", "")
 	f.Add("a b", "\x00\n$")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		got := split(t, Quote(a, b))
-		if len(got) != 2 || got[0] != a || got[1] != b {
-			t.Errorf("Quote(%q, %q) = %s reads as %q", a, b, Quote(a, b), got)
+		line := Quote(a, b)
+		if got, ok := Split(line); !ok || len(got) != 2 || got[0] != a || got[1] != b {
+			t.Errorf("Quote(%q, %q) = %s reads as %q, %v", a, b, line, got, ok)
+		}
+		bare := true // outside single quotes
+		for i, c := range []byte(line) {
+			if c == '\'' && (i == 0 || line[i-1] != '\\' || !bare) {
+				bare = !bare
+			} else if bare && strings.IndexByte("|&;<>()$`\"*?[#~\t\n{}!", c) >= 0 {
+				t.Fatalf("special character %q outside quotes: %s", c, line)
+			}
 		}
 	})
 }
 
-// split takes a line of words apart.
-func split(t *testing.T, line string) []string {
-	t.Helper()
-	var words []string
-	var word strings.Builder
-	quoted := false
-	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
-		case c == '\'':
-			quoted = !quoted
-		case quoted:
-			word.WriteByte(c)
-		case c == '\\':
-			i++
-			word.WriteByte(line[i])
-		case c == ' ':
-			words = append(words, word.String())
-			word.Reset()
-		case strings.IndexByte("|&;<>()$`\"*?[#~\t\n{}!", c) >= 0:
-			t.Fatalf("special character %q outside quotes: %s", c, line)
-		default:
-			word.WriteByte(c)
+func FuzzSplit(f *testing.F) {
+	f.Add("a 'b c'  \\'")
+	f.Add("'open")
+	f.Fuzz(func(t *testing.T, line string) {
+		words, ok := Split(line)
+		if !ok {
+			return
 		}
-	}
-	if quoted {
-		t.Fatalf("open quote: %s", line)
-	}
-	return append(words, word.String())
+		if again, ok := Split(Quote(words...)); !ok || strings.Join(again, "\x00") != strings.Join(words, "\x00") {
+			t.Errorf("%q reads as %q, and that as %q", line, words, again)
+		}
+	})
 }
