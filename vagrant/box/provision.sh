@@ -11,9 +11,19 @@ grep -v -e '^#' -e '^$' "$recipe/masked.txt" | while read -r unit; do
     systemctl mask --quiet "$unit"
 done
 systemctl set-default --quiet multi-user.target
-systemctl enable --quiet systemd-networkd.service systemd-network-generator.service \
-    ssh.service rpcbind.socket nfs-client.target nfs-server.service containerd.service nfsim-hostkey.service
-systemctl disable --quiet nftables.service 2>/dev/null || true
+systemctl enable --quiet systemd-networkd.service ssh.service rpcbind.socket nfs-client.target \
+    nfs-server.service containerd.service nfsim-hostkey.service nfsim-modules.service
+systemctl disable --quiet nftables.service rpcbind.service systemd-network-generator.service 2>/dev/null || true
+
+# Generators run at every start of systemd, each a process; those are kept that
+# make units for fstab, for NFS and for SysV scripts.
+mkdir -p /etc/systemd/system-generators
+for generator in /usr/lib/systemd/system-generators/*; do
+    case ${generator##*/} in
+    nfs-server-generator | rpc-pipefs-generator | systemd-fstab-generator | systemd-sysv-generator) ;;
+    *) ln -sf /dev/null "/etc/systemd/system-generators/${generator##*/}" ;;
+    esac
+done
 
 # Identity comes from the kernel command line and the seed.
 : >/etc/machine-id
@@ -21,7 +31,7 @@ rm -f /var/lib/dbus/machine-id /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.p
 rm -f /var/lib/systemd/random-seed /var/lib/nfs/nfs4_unique_id
 printf 'nameserver 192.168.127.1\n' >/etc/resolv.conf
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost\n' >/etc/hosts
-printf '/dev/vda / ext4 rw,relatime 0 1\n' >/etc/fstab
+: >/etc/fstab
 : >/etc/exports
 
 mkdir -p /srv/nfsim /var/lib/nfsim /root/.ssh
@@ -30,7 +40,7 @@ chmod 0700 /root/.ssh
 # Unpacked modules load faster than unpacking them in an emulated processor at
 # every boot: these and what they depend on.
 kernel=$(basename /lib/modules/*)
-grep -h -v -e '^#' -e '^$' /etc/modules-load.d/nfsim.conf "$recipe/initramfs/modules.txt" "$recipe/modules-unpacked.txt" | sort -u |
+grep -h -v -e '^#' -e '^$' "$recipe/initramfs/modules.txt" "$recipe/modules-unpacked.txt" | sort -u |
 while read -r module; do
     modprobe --set-version "$kernel" --show-depends "$module" 2>/dev/null | sed -n 's/^insmod //p'
 done | awk '{ print $1 }' | sort -u | while read -r file; do

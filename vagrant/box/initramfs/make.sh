@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 
 mkdir -p "$work/bin" "$work/modules" "$work/proc" "$work/sys" "$work/dev" "$work/root"
 cp /usr/bin/busybox "$work/bin/busybox" 2>/dev/null || cp /bin/busybox "$work/bin/busybox"
-for applet in sh cat cut echo head insmod mount poweroff sha256sum switch_root sync usleep chroot; do
+for applet in sh cat cut echo head insmod mount poweroff sha256sum switch_root sync usleep chroot ip ifconfig; do
     ln -s busybox "$work/bin/$applet"
 done
 cp "$here/init" "$work/init"
