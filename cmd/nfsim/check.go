@@ -2,13 +2,20 @@ package main
 
 import (
 	"errors"
+	"io"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/report"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
+
+// formatText is the format for a person, and the default.
+const formatText = "text"
 
 func newCheckCommand(s streams) *cobra.Command {
 	var root, format string
@@ -59,7 +66,7 @@ the run: 0 as expected, 1 something new, 2 inconclusive.`,
 
 func addReportFlags(cmd *cobra.Command, root, format *string) {
 	cmd.Flags().StringVar(root, "runs", rundir.DefaultRoot, "directory of run directories")
-	cmd.Flags().StringVar(format, "format", report.Text, "text, markdown or json")
+	cmd.Flags().StringVar(format, "format", formatText, strings.Join(report.Formats(), ", "))
 }
 
 // exitWith turns an exit code other than 0 into an error that is silent.
@@ -87,12 +94,23 @@ func openRun(root, name, format string) (*rundir.Run, error) {
 
 // show prints a run's matrix and returns the exit code that the run earns.
 func show(s streams, recorded *rundir.Run, format string) (int, error) {
-	matrix, err := report.Load(recorded)
+	r, err := report.Build(recorded)
 	if err != nil {
 		return exitInconclusive, err
 	}
-	if err := report.Write(s.Out, matrix, format); err != nil {
-		return exitInconclusive, err
+	return r.Exit, report.Write(s.Out, format, r, textOptions(s.Out))
+}
+
+// textOptions fits a text report to where it goes: the terminal's width and
+// colours, or neither.
+func textOptions(out io.Writer) report.TextOptions {
+	f, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return report.TextOptions{}
 	}
-	return report.Exit(matrix), nil
+	opts := report.TextOptions{Color: os.Getenv("NO_COLOR") == ""}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		opts.Width = width
+	}
+	return opts
 }

@@ -7,12 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
-	"github.com/nfsim/nfsim/pkg/lab/qemu/host"
 )
 
 func newLabUpCommand(s streams) *cobra.Command {
 	var spec qemu.Spec
-	accel := string(host.Auto)
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "start a lab and leave it up",
@@ -30,10 +28,6 @@ the machine that failed, and nothing is left running.`,
   nfsim lab up --workers 3 --memory 2048 --fresh`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if spec.Accel, err = host.ParseAccel(accel); err != nil {
-				return err
-			}
 			l, err := qemu.Start(cmd.Context(), spec, qemu.Options{Logf: progressTo(s)})
 			var up *qemu.UpError
 			if errors.As(err, &up) {
@@ -46,18 +40,8 @@ the machine that failed, and nothing is left running.`,
 			return printUp(cmd, s, l)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&spec.Name, "name", qemu.DefaultName, "name of the lab")
-	f.StringVar(&spec.Debian, "debian", "", "Debian `release` of the machines: trixie or bookworm (default trixie)")
-	f.StringVar(&spec.Kubernetes, "kubernetes", "", "`version` of the control plane, v1.29.6 or newer (default the newest)")
-	f.StringVar(&spec.Kubelet, "kubelet", "", "`version` of the workers' kubelet (default as the control plane)")
-	f.IntVar(&spec.Workers, "workers", 2, "how many workers")
-	f.IntVar(&spec.WorkerMemMiB, "memory", 1536, "memory of a worker, `MiB`")
-	f.IntVar(&spec.ServerMemMiB, "server-memory", 2048, "memory of the server, `MiB`")
-	f.IntVar(&spec.CPUs, "cpus", 1, "processors of each machine")
-	f.IntVar(&spec.LeaseSeconds, "lease", 0, "NFSv4 lease and grace time of the server, `seconds` (default 15)")
-	f.StringVar(&accel, "accel", accel, "auto, kvm or tcg")
-	f.BoolVar(&spec.Fresh, "fresh", false, "boot cold, with a cluster of its own, and keep the snapshot to this lab")
+	addSpecFlags(cmd.Flags(), &spec)
+	cmd.Flags().BoolVar(&spec.Fresh, "fresh", false, "boot cold, with a cluster of its own, and keep the snapshot to this lab")
 	return cmd
 }
 

@@ -59,7 +59,7 @@ with 'nfsim report'.`,
 	flags.BoolVar(&f.plan, "plan", false, "print what would run and about how long, and do nothing")
 	flags.BoolVar(&f.keepLab, "keep-lab", false, "leave a lab that this run started up afterwards")
 	flags.StringVar(&f.runs, "runs", rundir.DefaultRoot, "directory of run directories")
-	flags.StringVar(&f.format, "format", report.Text, "format of the matrix: text, markdown or json")
+	flags.StringVar(&f.format, "format", formatText, "format of the matrix: text, markdown or json")
 	addSpecFlags(flags, &f.spec)
 	return cmd
 }
@@ -163,16 +163,10 @@ func sameRelease(ctx context.Context, l *qemu.Lab, asked qemu.Spec) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range []struct{ flag, asked, have string }{
-		{"--kubernetes", asked.Kubernetes, status.Spec.Kubernetes},
-		{"--kubelet", asked.Kubelet, status.Spec.Kubelet},
-		{"--debian", asked.Debian, status.Spec.Debian},
-	} {
-		if c.asked != "" && c.asked != c.have {
-			return &lab.UsageError{
-				What:   fmt.Sprintf("lab %s is up with %s %s, not %s", l.Name(), c.flag, c.have, c.asked),
-				Advice: "take it down first, or give another --name",
-			}
+	if what := asked.DiffersFrom(status.Spec); what != "" {
+		return &lab.UsageError{
+			What:   fmt.Sprintf("lab %s is up with another %s than was asked for", l.Name(), what),
+			Advice: "take it down first, or give another --name",
 		}
 	}
 	return nil

@@ -141,9 +141,9 @@ func MachineID(m lab.Machine) string {
 }
 
 // DiffersFrom names a setting that s asks for and have, a Spec with defaults
-// and versions filled in, has not; empty when have will do.
+// and versions filled in, has not; empty when have will do. A zero field asks
+// for nothing.
 func (s Spec) DiffersFrom(have Spec) string {
-	s = s.WithDefaults()
 	for _, c := range []struct {
 		what   string
 		differ bool
@@ -151,11 +151,11 @@ func (s Spec) DiffersFrom(have Spec) string {
 		{"Debian release", s.Debian != "" && s.Debian != have.Debian},
 		{"version of Kubernetes", s.Kubernetes != "" && s.Kubernetes != have.Kubernetes},
 		{"version of kubelet", s.Kubelet != "" && s.Kubelet != have.Kubelet},
-		{"number of workers", s.Workers != have.Workers},
-		{"number of processors", s.CPUs != have.CPUs},
-		{"memory of the server", s.ServerMemMiB != have.ServerMemMiB},
-		{"memory of the workers", s.WorkerMemMiB != have.WorkerMemMiB},
-		{"accelerator", s.Accel != host.Auto && s.Accel != have.Accel},
+		{"number of workers", s.Workers != 0 && s.Workers != have.Workers},
+		{"number of processors", s.CPUs != 0 && s.CPUs != have.CPUs},
+		{"memory of the server", s.ServerMemMiB != 0 && s.ServerMemMiB != have.ServerMemMiB},
+		{"memory of the workers", s.WorkerMemMiB != 0 && s.WorkerMemMiB != have.WorkerMemMiB},
+		{"accelerator", s.Accel != "" && s.Accel != host.Auto && s.Accel != have.Accel},
 		{"lease time", s.LeaseSeconds != 0 && s.LeaseSeconds != have.LeaseSeconds},
 	} {
 		if c.differ {
