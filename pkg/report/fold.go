@@ -7,9 +7,20 @@ import (
 	"unicode/utf8"
 )
 
-// clean replaces what could move the cursor or hide text: a run directory is
-// untrusted.
+// maxText is the most runes of one text that a report for a person shows; the
+// run directory has the rest.
+const maxText = 2000
+
+// clean replaces what could move the cursor or hide text, and cuts what is too
+// long: a run directory is untrusted.
 func clean(s string) string {
+	n := 0
+	for i := range s {
+		if n++; n > maxText {
+			s = s[:i] + "..."
+			break
+		}
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n', r == '\t', r == '\r':
@@ -35,7 +46,9 @@ func fold(s string, width int, at string) string {
 			}
 		}
 		lines = append(lines, strings.TrimRight(string(rest[:cut]), " "))
-		rest = []rune(strings.TrimLeft(string(rest[cut:]), " "))
+		for rest = rest[cut:]; len(rest) > 0 && rest[0] == ' '; {
+			rest = rest[1:]
+		}
 	}
 	return strings.Join(append(lines, string(rest)), "\n")
 }
