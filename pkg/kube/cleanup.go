@@ -54,14 +54,17 @@ const longestSweepPause = time.Second
 func (c *Client) sweep(ctx context.Context, kind string, list func(context.Context) ([]target, error)) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval, pause.MaxElapsedTime = firstPause, longestSweepPause, 0
+	var targets []target
 	for {
-		var targets []target
-		err := try(ctx, "list "+kind+" to clean up", func(ctx context.Context, _ int) (err error) {
-			targets, err = list(ctx)
+		err := try(ctx, "list "+kind+" to clean up", func(ctx context.Context, _ int) error {
+			now, err := list(ctx)
+			if err == nil {
+				targets = now
+			}
 			return err
 		})
 		if err != nil {
-			return err
+			return leftover(kind, targets, err)
 		}
 		if len(targets) == 0 {
 			return nil
@@ -76,14 +79,22 @@ func (c *Client) sweep(ctx context.Context, kind string, list func(context.Conte
 			}
 		}
 		if !pauseFor(ctx, pause.NextBackOff()) {
-			var left []string
-			for _, t := range targets {
-				left = append(left, t.name)
-			}
-			slices.Sort(left)
-			return &AwaitError{What: "all " + kind + " of the run to be gone", Last: strings.Join(left, ", ") + " left", Err: ctx.Err()}
+			return leftover(kind, targets, ctx.Err())
 		}
 	}
+}
+
+// leftover says what was there when sweep last looked.
+func leftover(kind string, targets []target, err error) error {
+	if len(targets) == 0 {
+		return err
+	}
+	var left []string
+	for _, t := range targets {
+		left = append(left, t.name)
+	}
+	slices.Sort(left)
+	return &AwaitError{What: "all " + kind + " of the run to be gone", Last: strings.Join(left, ", ") + " left", Err: err}
 }
 
 func (c *Client) podTargets(ctx context.Context, o CleanupOptions) ([]target, error) {
