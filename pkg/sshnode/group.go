@@ -72,14 +72,11 @@ func (f *groupFilter) flushLocked() error {
 }
 
 // abandon kills what runs in s and closes s, without waiting: on a dead
-// connection, or with a process asleep in the kernel, both would hang. Group
-// may be nil. Nothing more can be done about what fails here.
+// connection, or with a process asleep in the kernel, both would hang. Nothing
+// more can be done about what fails here.
 func (n *Node) abandon(s *ssh.Session, group <-chan int) {
 	go func() {
 		defer s.Close()
-		if group == nil {
-			return
-		}
 		timer := time.NewTimer(killTimeout)
 		defer timer.Stop()
 		select {
@@ -100,8 +97,8 @@ func (n *Node) killGroup(group int) {
 	if err != nil {
 		return
 	}
-	defer func() { go s.Close() }()
 	_, _ = await(ctx, n, op, func() (struct{}, error) {
+		defer s.Close()
 		return struct{}{}, s.Run(shell.Kill{Group: group, Sudo: n.cfg.Sudo}.String())
 	}, nil)
 }

@@ -23,28 +23,24 @@ type Process struct {
 	Stdin  io.WriteCloser
 	Stdout io.Reader
 
-	node    *Node
-	cmd     string
-	session *ssh.Session
-	stderr  *tail
-	group   <-chan int // the process group; nil: never known
-	begin   time.Time
-	killed  chan struct{}
-	kill    sync.Once
-	done    chan struct{}
-	err     error // set before done is closed
+	node     *Node
+	cmd      string
+	session  *ssh.Session
+	stderr   *tail
+	stderrIn *groupFilter // leads to stderr
+	begin    time.Time
+	killed   chan struct{}
+	kill     sync.Once
+	done     chan struct{}
+	err      error // set before done is closed
 }
 
 // Start starts a script of /bin/sh on the node. Ctx bounds the start alone:
 // the process lives until it ends, Kill, or the end of the connection.
 func (n *Node) Start(ctx context.Context, cmd string) (*Process, error) {
 	return n.start(ctx, cmd, func(p *Process) (wait func() error, err error) {
-		filter := newGroupFilter(p.stderr)
-		p.session.Stderr, p.group = filter, filter.known
-		return func() error {
-			defer filter.flush()
-			return p.session.Wait()
-		}, p.session.Start(n.command(cmd))
+		p.session.Stderr = p.stderrIn
+		return p.session.Wait, p.session.Start(n.command(cmd))
 	})
 }
 
@@ -56,8 +52,9 @@ func (n *Node) start(ctx context.Context, cmd string, launch func(*Process) (wai
 	if err != nil {
 		return nil, err
 	}
+	stderr := newTail(processStderr)
 	p := &Process{
-		node: n, cmd: cmd, session: s, stderr: newTail(processStderr), begin: time.Now(),
+		node: n, cmd: cmd, session: s, stderr: stderr, stderrIn: newGroupFilter(stderr), begin: time.Now(),
 		killed: make(chan struct{}), done: make(chan struct{}),
 	}
 	wait, err := await(ctx, n, op, func() (func() error, error) {
@@ -73,7 +70,7 @@ func (n *Node) start(ctx context.Context, cmd string, launch func(*Process) (wai
 		return launch(p)
 	}, nil)
 	if err != nil {
-		n.abandon(s, nil)
+		n.abandon(s, p.stderrIn.known)
 		return nil, n.asTransport(op, err)
 	}
 	go p.watch(wait)
@@ -100,6 +97,7 @@ func (p *Process) watch(wait func() error) {
 		}
 	}
 	p.session.Close()
+	p.stderrIn.flush()
 	var res Result
 	res.Stderr, res.Truncated = p.stderr.snapshot()
 	res.Duration = time.Since(p.begin)
@@ -135,7 +133,7 @@ func (p *Process) Wait() error {
 func (p *Process) Kill() {
 	p.kill.Do(func() {
 		close(p.killed)
-		p.node.abandon(p.session, p.group)
+		p.node.abandon(p.session, p.stderrIn.known)
 	})
 }
 

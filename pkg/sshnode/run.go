@@ -61,7 +61,7 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 	var stdin io.WriteCloser
 	if o.stdin != nil {
 		if stdin, err = s.StdinPipe(); err != nil {
-			n.abandon(s, nil)
+			go s.Close()
 			return Result{ExitStatus: -1}, n.asTransport(op, err)
 		}
 	}
@@ -70,7 +70,6 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 	result := func() Result {
 		var r Result
 		var outCut, errCut bool
-		filter.flush()
 		r.Stdout, outCut = stdout.snapshot()
 		r.Stderr, errCut = stderr.snapshot()
 		r.Duration, r.Truncated = time.Since(begin), outCut || errCut
@@ -91,6 +90,7 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 	select {
 	case err := <-ended:
 		s.Close()
+		filter.flush()
 		r := result()
 		err = n.exit(op, cmd, &r, err)
 		return r, err

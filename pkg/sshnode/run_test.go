@@ -161,6 +161,32 @@ func TestRunEndsWithContext(t *testing.T) {
 	}
 }
 
+// A command that is given up before it has said a word is killed all the same.
+func TestRunGivenUpAtOnce(t *testing.T) {
+	t.Parallel()
+	asked, killed := make(chan struct{}), make(chan struct{})
+	srv := sshtest.New(t, sshtest.Options{Handler: func(cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
+		defer close(killed)
+		close(asked)
+		return sshtest.Hang(cmd, stdin, stdout, stderr)
+	}})
+	n := srv.Dial(t)
+	srv.SetLatency(100 * time.Millisecond)
+	ctx, cancel := context.WithCancel(testContext(t))
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if _, err := n.Run(ctx, "sleep 1000"); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Run = %v, want context.Canceled", err)
+	}
+	select {
+	case <-killed:
+	case <-testContext(t).Done():
+		t.Fatal("command goes on")
+	}
+}
+
 func TestRunWithBrokenInput(t *testing.T) {
 	t.Parallel()
 	srv := sshtest.New(t, sshtest.Options{})

@@ -166,7 +166,7 @@ func launchSubsystem(p *Process) (wait func() error, err error) {
 		return nil, err
 	}
 	return func() error {
-		_, err := io.Copy(p.stderr, stderr)
+		_, err := io.Copy(p.stderrIn, stderr)
 		return errors.Join(err, &ssh.ExitMissingError{})
 	}, p.session.RequestSubsystem("sftp")
 }

@@ -59,7 +59,7 @@ type Kill struct {
 
 // String is the command line to send.
 func (k Kill) String() string {
-	words := []string{"/bin/sh", "-c", fmt.Sprintf("kill -KILL -- -%d", k.Group)}
+	words := []string{"/bin/sh", "-c", fmt.Sprintf("kill -s KILL -- -%d", k.Group)}
 	if k.Sudo {
 		words = append([]string{"sudo", "-n", "--"}, words...)
 	}
@@ -76,7 +76,7 @@ func ParseKill(s string) (Kill, bool) {
 	if len(words) != 3 {
 		return Kill{}, false
 	}
-	digits, ok := strings.CutPrefix(words[2], "kill -KILL -- -")
+	digits, ok := strings.CutPrefix(words[2], "kill -s KILL -- -")
 	group, err := strconv.ParseUint(digits, 10, 31)
 	return Kill{Group: int(group), Sudo: sudo}, ok && err == nil && words[0] == "/bin/sh" && words[1] == "-c"
 }

@@ -2,8 +2,10 @@ package shell
 
 import (
 	"bytes"
+	"errors"
 	"os/exec"
 	"regexp"
+	"syscall"
 	"testing"
 )
 
@@ -28,10 +30,27 @@ func TestKill(t *testing.T) {
 			t.Errorf("%+v reads as %+v, %v", want, got, ok)
 		}
 	}
-	for _, bad := range []string{"", "kill -KILL -- -1", "/bin/sh -c 'kill -KILL -- -x'", "/bin/sh -c 'kill -KILL -- -1; reboot'", "'"} {
+	for _, bad := range []string{"", "kill -s KILL -- -1", "/bin/sh -c 'kill -s KILL -- -x'", "/bin/sh -c 'kill -s KILL -- -1; reboot'", "'"} {
 		if got, ok := ParseKill(bad); ok {
 			t.Errorf("%q reads as %+v", bad, got)
 		}
+	}
+}
+
+// Shells differ in how they take the group's minus sign.
+func TestKillThroughShell(t *testing.T) {
+	t.Parallel()
+	c := exec.CommandContext(t.Context(), "sleep", "60")
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("sh", "-c", Kill{Group: c.Process.Pid}.String()).CombinedOutput(); err != nil {
+		t.Errorf("kill: %v: %s", err, out)
+	}
+	var exit *exec.ExitError
+	if err := c.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("process ended with %v, want SIGKILL", err)
 	}
 }
 
