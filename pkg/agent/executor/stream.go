@@ -53,7 +53,7 @@ func newStream(id string, spec proto.StreamSpec) (*stream, error) {
 	spec.RetryMS = orElse(spec.RetryMS, 100)
 	spec.GapMS = orElse(spec.GapMS, 2000)
 	spec.StartSeq = orElse(spec.StartSeq, 1)
-	spec.OnError = orElse(spec.OnError, "reopen")
+	spec.OnError = orElse(spec.OnError, defaultOnError(spec.Kind))
 	spec.Sync = orElse(spec.Sync, "none")
 	spec.Lock = orElse(spec.Lock, "none")
 	if err := oneOf("on_error", spec.OnError, "stop", "retry", "reopen"); err != nil {
@@ -73,6 +73,15 @@ func newStream(id string, spec proto.StreamSpec) (*stream, error) {
 		quit: make(chan struct{}), done: make(chan struct{}),
 		total: proto.StreamEnd{Stream: id, Kind: spec.Kind, Client: spec.Client, Errnos: map[string]int64{}},
 	}, nil
+}
+
+// defaultOnError is what follows a failed round: a writer opens anew, as an
+// application would; what a poller holds open is its subject.
+func defaultOnError(kind string) string {
+	if kind == proto.Poller {
+		return "retry"
+	}
+	return "reopen"
 }
 
 // randomHex returns eight random hexadecimal digits.

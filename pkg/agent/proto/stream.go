@@ -8,7 +8,7 @@ const (
 	Writer   = "writer"   // rewrites a register with a fresh token each round
 	Poller   = "poller"   // looks at a file again and again
 	Tail     = "tail"     // reports what arrives in a log on the local disk
-	Mounts   = "mounts"   // reports whether something is mounted on Path, in the mount namespace of PID
+	Mounts   = "mounts"   // reports whether something is mounted on Path, in the mount namespace of PID, which it keeps alive as long as it runs
 	Process  = "process"  // reports when process PID ends
 )
 
@@ -41,7 +41,8 @@ type StreamSpec struct {
 	NoCreate bool   `json:"no_create,omitempty"` // without O_CREAT: never makes a file where the mount should be
 
 	// OnError is what follows a failed round: "stop"; "retry" with the same
-	// descriptor; "reopen" (the default). Advance goes on to the next sequence
+	// descriptor, the default of a poller; "reopen", that of the others. Advance
+	// goes on to the next sequence
 	// number, otherwise the same is tried again. RetryMS is the pause, 0 is
 	// 100.
 	OnError string `json:"on_error,omitempty"`
