@@ -15,6 +15,10 @@ systemctl enable --quiet systemd-networkd.service ssh.service rpcbind.socket nfs
     nfs-server.service containerd.service nfsim-hostkey.service nfsim-modules.service
 systemctl disable --quiet nftables.service rpcbind.service systemd-network-generator.service 2>/dev/null || true
 
+# logind is started when something asks for it, as reboot does, not at boot.
+rm -f /usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service \
+    /lib/systemd/system/multi-user.target.wants/systemd-logind.service
+
 # Generators run at every start of systemd, each a process; those are kept that
 # make units for fstab, for NFS and for SysV scripts.
 mkdir -p /etc/systemd/system-generators
