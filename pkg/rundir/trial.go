@@ -85,6 +85,9 @@ func (r *Run) eachTrialDir(fn func(cell Cell, rel string)) error {
 		rel  string
 	}
 	var list []found
+	if info, err := os.Lstat(filepath.Join(r.dir, "cells")); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", filepath.Join(r.dir, "cells"))
+	}
 	scenarios, err := subdirs(filepath.Join(r.dir, "cells"))
 	if err != nil {
 		return err
