@@ -75,7 +75,7 @@ func dispatch(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	case "probe":
 		return probe(args)
 	case "pause":
-		return pause(args)
+		return pause(args, stdout)
 	case "version":
 		return version(args, stdout)
 	}
