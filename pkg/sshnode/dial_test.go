@@ -373,7 +373,7 @@ func TestJumpHostFallsSilent(t *testing.T) {
 	t.Parallel()
 	jump, target := sshtest.New(t, sshtest.Options{}), sshtest.New(t, sshtest.Options{})
 	cfg, jumpCfg := target.Config(), jump.Config()
-	cfg.Jump, cfg.KeepAlive = &jumpCfg, 50*time.Millisecond
+	cfg.Jump, cfg.KeepAlive = &jumpCfg, 300*time.Millisecond
 	n := dialAndRun(t, cfg)
 	jump.Freeze()
 	var transport *sshnode.TransportError

@@ -221,7 +221,7 @@ func TestRunOnLostConnection(t *testing.T) {
 				return sshtest.Hang(cmd, stdin, stdout, stderr)
 			}})
 			cfg := srv.Config()
-			cfg.KeepAlive = 50 * time.Millisecond
+			cfg.KeepAlive = 300 * time.Millisecond
 			n, err := sshnode.Dial(testContext(t), cfg)
 			if err != nil {
 				t.Fatal(err)
@@ -261,7 +261,7 @@ func TestRunOnSlowNode(t *testing.T) {
 	t.Parallel()
 	srv := sshtest.New(t, sshtest.Options{})
 	cfg := srv.Config()
-	cfg.KeepAlive = 100 * time.Millisecond
+	cfg.KeepAlive = time.Second
 	n, err := sshnode.Dial(testContext(t), cfg)
 	if err != nil {
 		t.Fatal(err)
