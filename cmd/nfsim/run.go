@@ -13,8 +13,8 @@ import (
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/report"
-	"github.com/nfsim/nfsim/pkg/rundir"
 	"github.com/nfsim/nfsim/pkg/run"
+	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 // labStopTimeout bounds taking a lab down after a run.

@@ -58,6 +58,10 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	if err := e.healLeftovers(ctx, journal); err != nil {
 		return nil, err
 	}
+	mark := dirtyMarkOf(l.StateDir())
+	if err := e.restoreAfterKill(ctx, mark); err != nil {
+		return nil, err
+	}
 	print, settings, err := fingerprint(ctx, l)
 	if err != nil {
 		return nil, err
@@ -70,6 +74,9 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	if err != nil {
 		return nil, err
 	}
+	if err := mark.set(e.run.Meta().ID); err != nil {
+		return e.run, err
+	}
 	log, err := e.run.Log()
 	if err != nil {
 		return e.run, err
@@ -80,6 +87,9 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 		return e.run, err
 	}
 	err = e.all(ctx, workers)
+	if !e.spoilt {
+		err = errors.Join(err, mark.clear())
+	}
 	return e.run, errors.Join(err, e.run.Finish())
 }
 
@@ -92,6 +102,7 @@ type executor struct {
 	progress Progress
 	log      io.Writer
 	logMu    sync.Mutex
+	spoilt   bool // a batch failed and the lab was not restored since
 }
 
 // healLeftovers puts right what an earlier nfsim that was killed left broken.
@@ -124,16 +135,14 @@ func (e *executor) all(ctx context.Context, workers []lab.Machine) error {
 	waiting := slices.Clone(e.plan.Batches)
 	attempt := map[string]int{}
 	done := make(chan ended)
-	var spoilt bool
 	var failed error
 	for len(waiting) > 0 || sched.running > 0 {
-		if spoilt && sched.running == 0 {
+		if e.spoilt && sched.running == 0 && ctx.Err() == nil {
 			if err := e.restore(ctx); err != nil {
 				return errors.Join(failed, err)
 			}
-			spoilt = false
 		}
-		if i, target, ok := sched.next(waiting); ok && !spoilt && ctx.Err() == nil {
+		if i, target, ok := sched.next(waiting); ok && !e.spoilt && ctx.Err() == nil {
 			b := waiting[i]
 			waiting = slices.Delete(waiting, i, i+1)
 			attempt[b.ID]++
@@ -148,10 +157,13 @@ func (e *executor) all(ctx context.Context, workers []lab.Machine) error {
 		sched.done(end.batch, end.target)
 		e.progress.Done(end.batch, end.took, end.err)
 		e.note("batch %s: %s, %v", end.batch.ID, end.took.Round(time.Millisecond), end.err)
-		if end.err == nil || ctx.Err() != nil {
+		if end.err == nil {
 			continue
 		}
-		spoilt = true
+		e.spoilt = true
+		if ctx.Err() != nil {
+			continue
+		}
 		if end.attempt < attempts {
 			e.progress.Say("%s was spoilt by the infrastructure and is done once more: %v", end.batch.ID, end.err)
 			waiting = append(waiting, end.batch)
@@ -162,10 +174,26 @@ func (e *executor) all(ctx context.Context, workers []lab.Machine) error {
 	return errors.Join(failed, context.Cause(ctx))
 }
 
-// restore puts the lab back to its ready state after a spoilt batch.
+// restoreAfterKill puts the lab back to its ready state when an earlier run
+// was killed on it.
+func (e *executor) restoreAfterKill(ctx context.Context, mark dirtyMark) error {
+	id, err := mark.left()
+	if err != nil || id == "" {
+		return err
+	}
+	e.progress.Say("run %s did not put this lab back", id)
+	if err := e.restore(ctx); err != nil {
+		return err
+	}
+	return mark.clear()
+}
+
+// restore puts the lab back to its ready state, where it has one.
 func (e *executor) restore(ctx context.Context) error {
+	e.spoilt = false
 	snapshots, ok := e.lab.(lab.Snapshots)
-	if !ok || ctx.Err() != nil {
+	if !ok {
+		e.progress.Say("lab %s has no ready state to go back to; going on as it is", e.lab.Name())
 		return nil
 	}
 	e.progress.Say("restore the lab from its ready snapshot")
@@ -243,7 +271,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scen
 			Scenario: p.Scenario.Recorded(), Profile: profile.Name, Repeat: p.Repeat, Batch: p.ID,
 			Started: time.Now(), StartedNS: agent.Mono(),
 			Resources: []string{b.Target.Name, b.Other.Name},
-			Repro: []string{fmt.Sprintf("nfsim run --scenario %s --profile '%s' --seed %d", p.Scenario.ID(), profile.Name, e.plan.Seed)},
+			Repro:     []string{fmt.Sprintf("nfsim run --scenario %s --profile '%s' --seed %d", p.Scenario.ID(), profile.Name, e.plan.Seed)},
 		})
 		if err != nil {
 			return nil, err
