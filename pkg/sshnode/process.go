@@ -96,13 +96,13 @@ func (p *Process) watch(wait func() error) {
 			return
 		}
 	}
-	p.session.Close()
+	go p.session.Close()
 	p.stderrIn.flush()
 	var res Result
 	res.Stderr, res.Truncated = p.stderr.snapshot()
 	res.Duration = time.Since(p.begin)
 	var noStatus *ssh.ExitMissingError
-	if p.wasKilled() && errors.As(err, &noStatus) && p.node.wire.err() == nil {
+	if isClosed(p.killed) && errors.As(err, &noStatus) && p.node.wire.err() == nil {
 		res.ExitStatus, res.Signal = -1, string(ssh.SIGKILL)
 		p.err = &ExitError{Node: p.node.cfg.Name, Cmd: p.cmd, Result: res}
 		return
@@ -127,19 +127,23 @@ func (p *Process) Wait() error {
 	return p.err
 }
 
-// Kill kills the process's group and closes its session without waiting. Wait then
-// returns within 5 s: an *ExitError with Signal KILL, or a *TransportError if
-// the node does not confirm the end, as with a process asleep in the kernel.
+// Kill kills the process's group and closes its session without waiting. Wait
+// then returns within 5 s: an *ExitError with Signal KILL, or a *TransportError
+// if the node does not confirm the end, as with a process asleep in the kernel.
+// After the end Kill does nothing: the group's number may be another's by then.
 func (p *Process) Kill() {
+	if isClosed(p.done) {
+		return
+	}
 	p.kill.Do(func() {
 		close(p.killed)
 		p.node.abandon(p.session, p.stderrIn.known)
 	})
 }
 
-func (p *Process) wasKilled() bool {
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-p.killed:
+	case <-c:
 		return true
 	default:
 		return false

@@ -120,6 +120,15 @@ func TestProcessEndsBeforeConnection(t *testing.T) {
 	if err := p.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	p.Kill()
+	for range 3 { // so that a kill would have come by now
+		if _, err := n.Run(testContext(t), "true"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := srv.Kills(); got != 0 {
+		t.Errorf("process killed after its end: %d times", got)
+	}
 	srv.DropConnections()
 	<-n.Closed()
 	if got, err := io.ReadAll(p.Stdout); err != nil || string(got) != "done\n" {

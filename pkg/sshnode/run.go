@@ -89,7 +89,7 @@ func (n *Node) Run(ctx context.Context, cmd string, opts ...RunOption) (Result, 
 
 	select {
 	case err := <-ended:
-		s.Close()
+		go s.Close()
 		filter.flush()
 		r := result()
 		err = n.exit(op, cmd, &r, err)

@@ -43,7 +43,7 @@ func newSFTPPool() *sftpPool {
 func (p *sftpPool) take() *sftpSession {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cur == nil || p.cur.process.hasEnded() {
+	if p.cur == nil || isClosed(p.cur.process.done) {
 		return nil
 	}
 	p.cur.users++
@@ -176,15 +176,6 @@ func launchSubsystem(p *Process) (wait func() error, err error) {
 func (s *sftpSession) close() {
 	s.process.Kill()
 	go s.client.Close()
-}
-
-func (p *Process) hasEnded() bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // notFound is the shell's exit status for a command that is not there.

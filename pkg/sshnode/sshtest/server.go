@@ -64,6 +64,7 @@ type Server struct {
 	links     map[*link]struct{}
 	running   map[int]*session // by process group
 	lastGroup int
+	kills     int
 	commands  []string
 	logins    int
 }
@@ -152,6 +153,13 @@ func (s *Server) Commands() []string {
 	return slices.Clone(s.commands)
 }
 
+// Kills is how often a client has asked so far for a command to be killed.
+func (s *Server) Kills() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kills
+}
+
 // Logins is how many clients have logged in so far.
 func (s *Server) Logins() int {
 	s.mu.Lock()
@@ -184,6 +192,7 @@ func (s *Server) leave(group int) {
 func (s *Server) kill(group int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.kills++
 	if victim := s.running[group]; victim != nil {
 		victim.leave()
 	}
