@@ -38,3 +38,13 @@ func benchmark(b *testing.B, n int, models []string) {
 	b.ReportMetric(float64(len(ops)), "ops")
 	runtime.KeepAlive([]history.Op(ops))
 }
+
+// BenchmarkSearchOneFile is the largest file that is searched.
+func BenchmarkSearchOneFile(b *testing.B) {
+	ops := simulate(7, searchOps, 1, false)
+	for b.Loop() {
+		if r := only(b, ops, Linearizable); r.Verdict == Violated {
+			b.Fatal(r.Words)
+		}
+	}
+}

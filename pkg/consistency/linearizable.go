@@ -15,6 +15,9 @@ const (
 	// searchOps is the most operations on one file that are searched: the
 	// search keeps a bit per operation and step, 50 MB for as many.
 	searchOps = 20_000
+	// explainOps is the most operations for which the search is asked where
+	// it gave up: it keeps a line of operations for each.
+	explainOps = 2_000
 )
 
 // checkLinearizable: all operations on the file fit on one line, each at a
@@ -52,6 +55,10 @@ func checkLinearizable(ctx context.Context, v *view, t *tally, opts Options) {
 	}
 	switch porcupine.CheckOperationsTimeout(register(), ops, limit) {
 	case porcupine.Illegal:
+		if len(ops) > explainOps {
+			t.violate(nil, "file %s: no order of the %d operations explains what was read", v.name, len(ops))
+			return
+		}
 		witness := v.outside(ops, limit)
 		t.violate(witness, "file %s: no order of the operations explains what was read, at the latest from here: %s", v.name, labels(witness))
 	case porcupine.Unknown:

@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -223,6 +224,15 @@ func TestModels(t *testing.T) {
 			a append/fsync l r1 10 20
 			disk truth l r1 90 91
 			disk truth l r1 90 91`, Violated, 3, "twice"},
+		{"record tried twice", AppendLog, `
+			a append/fsync l r1 10 20!
+			a append/fsync l r1 30 40
+			disk truth l r1 90 91
+			disk truth l r1 90 91`, Holds, 0, ""},
+		{"record tried twice and lost", AppendLog, `
+			a append/fsync l r1 10 ?
+			a append/fsync l r1 30 40
+			disk truth l EMPTY 90 91`, Violated, 1, "not in the log"},
 		{"record torn", AppendLog, `
 			a append/fsync l r1 10 20
 			disk truth l r1 90 91
@@ -413,5 +423,20 @@ func TestEndedContextIsUnknown(t *testing.T) {
 		if r.Verdict != Unknown {
 			t.Errorf("%s is %s", r.Model, r.Verdict)
 		}
+	}
+}
+
+// TestSearchOutOfTime gives the search a history that the single pass cannot
+// judge, and that has more orders than can be tried.
+func TestSearchOutOfTime(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&text, "c%d write f t%d 10 20\n", i, i)
+	}
+	text.WriteString("a unlink f 10 20\nb read f t1 30 31\nb read f t2 40 41\n")
+	got := Check(t.Context(), lines(t, text.String()), Options{Models: []string{Linearizable}, Linearizable: 50 * time.Millisecond})[0]
+	if got.Verdict != Unknown || !strings.Contains(got.Words, "no answer within 50ms") {
+		t.Errorf("got %s: %s", got.Verdict, got.Words)
 	}
 }

@@ -21,6 +21,7 @@ type view struct {
 	reads    []read             // in the order of ops
 	truths   []*history.Op      // by Seq
 	twice    string             // a token that was written twice: the file cannot be judged
+	retried  map[string]bool    // records that were appended again after an attempt without success
 
 	closed, published *deaths // computed when first asked for
 }
@@ -93,7 +94,7 @@ type laneState struct {
 type laneKey struct{ client, lane string }
 
 func newView(name string, ops []*history.Op) *view {
-	v := &view{name: name, ops: ops, token: make(map[string]int32), kinds: make(map[string][]int32)}
+	v := &view{name: name, ops: ops, token: make(map[string]int32), kinds: make(map[string][]int32), retried: make(map[string]bool)}
 	byInvoke := func(a, b *history.Op) int { return cmp.Compare(a.Invoke, b.Invoke) }
 	if !slices.IsSortedFunc(ops, byInvoke) {
 		slices.SortStableFunc(ops, byInvoke)
@@ -167,9 +168,12 @@ func (v *view) addWrite(op *history.Op, lane *laneState) {
 	if op.Value == "" {
 		return
 	}
-	if _, ok := v.token[op.Value]; ok {
-		v.twice = op.Value
-		return
+	if i, ok := v.token[op.Value]; ok {
+		if op.Func != history.Append || !v.versions[i].weak {
+			v.twice = op.Value
+			return
+		}
+		v.retried[op.Value] = true
 	}
 	// A failed write may have reached the server all the same: whoever says
 	// "fail" for an error of the wire is not believed.

@@ -203,6 +203,12 @@ func TestValidate(t *testing.T) {
 		{"valid", good(func(*Op) {}), ""},
 		{"empty", nil, ""},
 		{"token twice", good(func(op *Op) { op.Value = "token-1" }), "written to"},
+		{"record appended again", []Op{
+			{Client: "a", Func: Append, File: "l", Value: "r", Invoke: 1, Result: Unknown},
+			{Client: "a", Func: Append, File: "l", Value: "r", Invoke: 2, Return: 3, Result: OK}}, ""},
+		{"record appended again after success", []Op{
+			{Client: "a", Func: Append, File: "l", Value: "r", Invoke: 1, Return: 2, Result: OK},
+			{Client: "a", Func: Append, File: "l", Value: "r", Invoke: 3, Return: 4, Result: OK}}, "written to"},
 		{"same token in two files", good(func(op *Op) { op.Value, op.File = "token-1", "g" }), ""},
 		{"return before invoke", good(func(op *Op) { op.Return = op.Invoke - 1 }), "before it was invoked"},
 		{"answer before question", good(func(op *Op) { op.OuterInvoke, op.OuterReturn = op.Invoke-5, op.Invoke-6 }), "before it was sent"},

@@ -16,7 +16,8 @@ type Problem struct {
 func (p Problem) String() string { return fmt.Sprintf("operation %d: %s", p.Op, p.Text) }
 
 // Validate checks what every judge assumes: known words, times in order, one
-// operation at a time on each lane, and no token written twice to one file.
+// operation at a time on each lane, and no token written twice to one file,
+// except records that are appended again after an attempt without success.
 // It returns at most 100 problems.
 func Validate(ops []Op) []Problem {
 	v := validator{ops: ops, tokens: make(map[[2]string]int)}
@@ -87,7 +88,7 @@ func (v *validator) token(i int) {
 		return
 	}
 	key := [2]string{op.File, op.Value}
-	if first, ok := v.tokens[key]; ok {
+	if first, ok := v.tokens[key]; ok && (op.Func != Append || v.ops[first].Result == OK) {
 		v.add(i, "token %q was written to %q before, by operation %d", op.Value, op.File, first)
 		return
 	}
