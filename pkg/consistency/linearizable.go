@@ -126,10 +126,10 @@ func (v *view) register() []porcupine.Operation {
 	for i := range v.reads {
 		r := &v.reads[i]
 		state := r.version
-		switch {
-		case r.kind == history.KindEmpty:
+		switch r.kind {
+		case history.KindEmpty:
 			state = stateEmpty
-		case r.kind == history.KindAbsent:
+		case history.KindAbsent:
 			state = stateAbsent
 		}
 		add(r.lane, &step{op: r.op, state: state})
