@@ -41,7 +41,8 @@ deps: ## check for (as root on Debian: install) qemu, mmdebstrap and e2fsprogs
 
 .PHONY: bench
 bench: deps build ## speed and size figures, printed, never asserted
-	sh tools/bench.sh
+	$(GO) run ./internal/bench
+	$(GO) test -run xxx -bench . -benchtime 1x ./pkg/consistency
 
 .PHONY: lint
 lint: agents ## golangci-lint, pinned in tools/go.mod

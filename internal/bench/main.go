@@ -1,0 +1,152 @@
+// Command bench prints how fast and how large nfsim is on this machine. It
+// asserts nothing: machines are shared and noisy.
+//
+//	make bench
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/lab/qemu"
+	"github.com/nfsim/nfsim/pkg/rundir"
+)
+
+const labName = "bench"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := bench(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+}
+
+func bench(ctx context.Context) (err error) {
+	runs, err := os.MkdirTemp("", "nfsim-bench-")
+	if err != nil {
+		return err
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		path := filepath.Join("pkg/agent/bin", "nfsim-agent-linux-"+arch)
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		show("agent, "+arch, "%.1f MB of file", float64(info.Size())/1e6)
+	}
+	defer func() {
+		down := qemu.DownByName(context.WithoutCancel(ctx), labName)
+		var notUp *qemu.NotUpError
+		if !errors.As(down, &notUp) {
+			err = errors.Join(err, down)
+		}
+	}()
+	for _, what := range []string{"lab up (ready snapshot made if there was none)", "lab up, restored"} {
+		took, _, err := nfsim(ctx, "lab", "up", "--name", labName)
+		if err != nil {
+			return err
+		}
+		show(what, "%.1f s", took.Seconds())
+		if what == "lab up, restored" {
+			break
+		}
+		if _, _, err := nfsim(ctx, "lab", "down", "--name", labName); err != nil {
+			return err
+		}
+	}
+	took, rss, err := nfsim(ctx, "run", "--name", labName, "--runs", runs)
+	if err != nil {
+		return err
+	}
+	show("nfsim run, whole matrix, lab up", "%.1f s, peak memory %.0f MB", took.Seconds(), rss)
+	if err := keeperMemory(); err != nil {
+		return err
+	}
+	return overhead(runs)
+}
+
+func show(what, format string, args ...any) {
+	fmt.Printf("%-52s %s\n", what, fmt.Sprintf(format, args...))
+}
+
+// nfsim runs the built command; 0 and 1 are fine, as a matrix may hold news.
+func nfsim(ctx context.Context, args ...string) (took time.Duration, rssMB float64, err error) {
+	cmd := exec.CommandContext(ctx, "bin/nfsim", args...)
+	cmd.Stderr = os.Stderr
+	began := time.Now()
+	err = cmd.Run()
+	took = time.Since(began)
+	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == 1 {
+		err = nil
+	}
+	if err != nil {
+		return took, 0, fmt.Errorf("nfsim %s: %w", strings.Join(args, " "), err)
+	}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		rssMB = float64(usage.Maxrss) / 1e3
+	}
+	return took, rssMB, nil
+}
+
+// keeperMemory prints the peak memory of the process that keeps the lab.
+func keeperMemory() error {
+	dir, err := qemu.DirOf(labName)
+	if err != nil {
+		return err
+	}
+	status, err := dir.ReadStatus()
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", status.KeeperPID))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
+			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+			if err != nil {
+				return err
+			}
+			show("lab keeper, peak memory", "%.0f MB", float64(kb)/1e3)
+		}
+	}
+	return nil
+}
+
+// overhead prints, batch by batch, how much of the wall time was not spent
+// waiting for observed events.
+func overhead(runs string) error {
+	recorded, err := rundir.OpenIn(runs, rundir.Latest)
+	if err != nil {
+		return err
+	}
+	trials, err := recorded.Trials()
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, t := range trials {
+		if seen[t.Meta.Batch] || t.Incomplete() {
+			continue
+		}
+		seen[t.Meta.Batch] = true
+		took := t.Meta.Ended.Sub(t.Meta.Started)
+		waited := time.Duration(t.Meta.WaitNS)
+		show("batch "+t.Meta.Batch, "%.1f s, of which %.1f s waiting for events: the rest is %.0f %%", took.Seconds(), waited.Seconds(), 100*(1-waited.Seconds()/took.Seconds()))
+	}
+	return nil
+}
