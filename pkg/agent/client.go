@@ -28,7 +28,7 @@ type Client struct {
 	name string
 	rw   io.ReadWriteCloser
 
-	writing sync.Mutex // one line at a time
+	writing chan struct{} // holds one token while a line is being written
 
 	mu      sync.Mutex
 	nextID  int64
@@ -77,6 +77,9 @@ func (e *SessionError) Unwrap() error { return e.Err }
 // ErrClosed is a session that Close ended.
 var ErrClosed = errors.New("session is closed")
 
+// lastWrite is how long Close waits for a line that is being written.
+const lastWrite = time.Second
+
 // New returns a client of the agent at the other end of rw, which it closes in
 // the end. The name stands in errors: a node or a pod.
 func New(rw io.ReadWriteCloser, name string) *Client {
@@ -85,6 +88,7 @@ func New(rw io.ReadWriteCloser, name string) *Client {
 		rw:      rw,
 		waiting: map[int64]*pending{},
 		streams: map[string]*Stream{},
+		writing: make(chan struct{}, 1),
 		done:    make(chan struct{}),
 	}
 	go c.receive()
@@ -108,6 +112,17 @@ func (c *Client) Err() error {
 // agent ends.
 func (c *Client) Close() error {
 	c.fail(ErrClosed)
+	return c.shut()
+}
+
+// shut closes the transport, after the line that is being written.
+func (c *Client) shut() error {
+	late := time.NewTimer(lastWrite)
+	defer late.Stop()
+	select {
+	case c.writing <- struct{}{}:
+	case <-late.C:
+	}
 	return c.rw.Close()
 }
 
@@ -230,14 +245,20 @@ func timeoutMS(ctx context.Context) int64 {
 // send writes one line. A write that blocks past ctx ends the session, since
 // half a line may be out.
 func (c *Client) send(ctx context.Context, line []byte) error {
+	select {
+	case c.writing <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("send request to agent of %s: %w", c.name, context.Cause(ctx))
+	case <-c.done:
+		return c.Err()
+	}
+	if err := c.Err(); err != nil {
+		<-c.writing
+		return err
+	}
 	written := make(chan error, 1)
 	go func() {
-		c.writing.Lock()
-		defer c.writing.Unlock()
-		if err := c.Err(); err != nil {
-			written <- err
-			return
-		}
+		defer func() { <-c.writing }()
 		_, err := c.rw.Write(line)
 		written <- err
 	}()
@@ -249,7 +270,7 @@ func (c *Client) send(ctx context.Context, line []byte) error {
 		c.fail(fmt.Errorf("send request: %w", err))
 	case <-ctx.Done():
 		c.fail(fmt.Errorf("send request: %w", context.Cause(ctx)))
-		_ = c.rw.Close()
+		go c.shut()
 	case <-c.done:
 	}
 	return c.Err()
@@ -290,7 +311,7 @@ func (c *Client) receive() {
 		msg, err := proto.DecodeMessage(line)
 		if err != nil {
 			c.fail(err)
-			_ = c.rw.Close()
+			_ = c.shut()
 			return
 		}
 		c.dispatch(msg, received)

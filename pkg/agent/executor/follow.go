@@ -9,15 +9,19 @@ import (
 // eventBatch is the most events that are written at once.
 const eventBatch = 256
 
-// follow sends a stream's events from number next on, until it ends, the
-// session does, or another follow of the same stream takes over.
+// cursor is a stream that a session follows.
+type cursor struct {
+	leave context.CancelFunc
+	left  chan struct{} // closed when nothing more is sent
+}
+
+// follow sends a stream's events from number next on, until it ends or the
+// session leaves it. The session does not follow it yet.
 func (s *session) follow(st *stream, next uint64) {
 	ctx, leave := context.WithCancel(s.ctx)
+	c := &cursor{leave: leave, left: make(chan struct{})}
 	s.mu.Lock()
-	if old := s.cursors[st.id]; old != nil {
-		old()
-	}
-	s.cursors[st.id] = leave
+	s.cursors[st.id] = c
 	s.mu.Unlock()
 	context.AfterFunc(ctx, func() {
 		st.ring.mu.Lock()
@@ -26,6 +30,7 @@ func (s *session) follow(st *stream, next uint64) {
 	})
 	go func() {
 		defer leave()
+		defer close(c.left)
 		gone := func() bool { return ctx.Err() != nil }
 		for {
 			events := st.ring.from(next, eventBatch, gone)
@@ -36,6 +41,18 @@ func (s *session) follow(st *stream, next uint64) {
 			s.sendEvents(events)
 		}
 	}()
+}
+
+// leave stops following a stream; after it no more of its events are sent.
+func (s *session) leave(id string) {
+	s.mu.Lock()
+	c := s.cursors[id]
+	delete(s.cursors, id)
+	s.mu.Unlock()
+	if c != nil {
+		c.leave()
+		<-c.left
+	}
 }
 
 // sendEvents writes the events in one piece.
@@ -51,14 +68,4 @@ func (s *session) sendEvents(events []proto.Event) {
 		}
 	}
 	s.write(lines)
-}
-
-// leave sends no more of a stream's events.
-func (s *session) leave(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if leave := s.cursors[id]; leave != nil {
-		leave()
-		delete(s.cursors, id)
-	}
 }

@@ -21,9 +21,9 @@ type session struct {
 	agent *Agent
 	lanes *lanes
 
-	// ctx ends with the session: no answer or event is sent after it.
+	// ctx ends with the session, and end ends both: no answer or event is sent
+	// after it.
 	ctx context.Context
-
 	end context.CancelCauseFunc
 
 	out sync.Mutex // one line at a time
@@ -31,9 +31,13 @@ type session struct {
 
 	pending sync.WaitGroup
 
+	// following is held while a stream is begun or ceased to be followed: each
+	// is followed once.
+	following sync.Mutex
+
 	mu        sync.Mutex
 	unsettled int
-	cursors   map[string]context.CancelFunc // streams that are followed
+	cursors   map[string]*cursor // streams that are followed
 }
 
 // Serve answers the requests that come from r until it ends, and then those
@@ -42,7 +46,7 @@ type session struct {
 func (a *Agent) Serve(ctx context.Context, r io.Reader, w io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &session{agent: a, lanes: newLanes(), ctx: ctx, end: cancel, w: w, cursors: map[string]context.CancelFunc{}}
+	s := &session{agent: a, lanes: newLanes(), ctx: ctx, end: cancel, w: w, cursors: map[string]*cursor{}}
 	if err := s.read(proto.NewLineReader(r)); !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -113,32 +117,43 @@ func (s *session) accept(req proto.Request, arrived int64) {
 	s.lanes.add(t, s.run)
 }
 
-// run does a task in a thread of its own. Events of a stream follow the answer
-// that names it.
+// run does a task in a thread of its own.
 func (s *session) run(t *task) {
 	defer t.thread.lock()()
 	t.begin()
 	switch t.req.Op {
+	case proto.OpStart:
+		s.refollow(t, s.agent.perform(t), 1)
 	case proto.OpAttach:
-		st, err := s.agent.stream(t.req.Stream)
-		if err != nil {
-			t.finish(refuse(err))
-			return
-		}
-		t.finish(proto.Response{Stream: st.id})
-		s.follow(st, max(t.req.From, 1))
+		s.refollow(t, proto.Response{Stream: t.req.Stream}, max(t.req.From, 1))
 	case proto.OpDetach:
+		s.following.Lock()
+		defer s.following.Unlock()
 		s.leave(t.req.Stream)
 		t.finish(proto.Response{Stream: t.req.Stream})
-	case proto.OpStart:
-		resp := s.agent.perform(t)
-		t.finish(resp)
-		if st, err := s.agent.stream(resp.Stream); err == nil {
-			s.follow(st, 1)
-		}
 	default:
 		t.finish(s.agent.perform(t))
 	}
+}
+
+// refollow answers with a stream and sends its events from number next on: the
+// first of them after the answer, and after it none that an earlier request
+// asked for.
+func (s *session) refollow(t *task, resp proto.Response, next uint64) {
+	if resp.Error != "" {
+		t.finish(resp)
+		return
+	}
+	st, err := s.agent.stream(resp.Stream)
+	if err != nil {
+		t.finish(refuse(err))
+		return
+	}
+	s.following.Lock()
+	defer s.following.Unlock()
+	s.leave(st.id)
+	t.finish(resp)
+	s.follow(st, next)
 }
 
 // send sends an answer; one that does not fit a line is replaced by the reason.
