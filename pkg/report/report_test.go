@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -64,6 +65,34 @@ func TestTextFitsItsWidth(t *testing.T) {
 			if n := utf8.RuneCountInString(strings.TrimSuffix(l, "\n")); n > width {
 				t.Errorf("width %d: line of %d: %s", width, n, l)
 			}
+		}
+	}
+}
+
+func TestManyProfilesAreSplit(t *testing.T) {
+	t.Parallel()
+	table := Table{Rows: []Row{{Scenario: "nfs.close-to-open"}}}
+	for i := range 16 {
+		p := fmt.Sprintf("profile-%02d", i)
+		c := &Cell{Scenario: "nfs.close-to-open", Profile: p, Repeats: []Repeat{{Status: rundir.StatusExpected,
+			Outcomes: []outcome.Outcome{outcome.New(outcome.RecoveredAfterGrace, "").WithFigure(outcome.Seconds(100, 0))}}}}
+		c.settle()
+		table.Profiles = append(table.Profiles, p)
+		table.Rows[0].Cells = append(table.Rows[0].Cells, c)
+	}
+	var b bytes.Buffer
+	check(t, Text(&b, &Report{Tables: []Table{table}}, TextOptions{Width: 120}))
+	for _, p := range table.Profiles {
+		if strings.Count(b.String(), p) != 1 {
+			t.Errorf("%s is not there once", p)
+		}
+	}
+	if n := strings.Count(b.String(), "nfs/close-to-open"); n != 4 {
+		t.Errorf("%d tables\n%s", n, b.String())
+	}
+	for l := range strings.Lines(b.String()) {
+		if utf8.RuneCountInString(l) > 121 {
+			t.Errorf("too wide: %s", l)
 		}
 	}
 }

@@ -21,7 +21,8 @@ type TextOptions struct {
 
 const (
 	defaultWidth = 120
-	minColumn    = 10 // narrowest column of a matrix, without its frame
+	minColumn    = 14 // narrowest column of a matrix, without its frame: room for most words
+	maxFirst     = 26 // widest first column, without its frame
 )
 
 // Text writes the report for a person: header, matrix, and what has to be
@@ -36,9 +37,11 @@ func Text(w io.Writer, r *Report, opts TextOptions) error {
 		writeFolded(&b, "", clean(l), width)
 	}
 	for i := range r.Tables {
-		b.WriteByte('\n')
-		b.WriteString(matrix(&r.Tables[i], width, opts.Color))
-		b.WriteByte('\n')
+		for _, part := range split(&r.Tables[i], width) {
+			b.WriteByte('\n')
+			b.WriteString(matrix(&part, width, opts.Color))
+			b.WriteByte('\n')
+		}
 	}
 	b.WriteByte('\n')
 	writeFolded(&b, "", "legend: "+legend, width)
@@ -68,11 +71,7 @@ func matrix(t *Table, width int, color bool) string {
 		header = append(header, clean(p))
 	}
 	tw.AppendHeader(header)
-	first := 0
-	for _, row := range t.Rows {
-		first = max(first, utf8.RuneCountInString(clean(slashed(row.Scenario))))
-	}
-	first = min(first, 26)
+	first := firstColumn(t)
 	column := (width - 1 - (first + 3)) / max(len(t.Profiles), 1)
 	column = max(column-3, minColumn)
 	for _, row := range t.Rows {
@@ -83,6 +82,34 @@ func matrix(t *Table, width int, color bool) string {
 		tw.AppendRow(cells)
 	}
 	return tw.Render()
+}
+
+// firstColumn returns the width of the column of scenarios.
+func firstColumn(t *Table) int {
+	first := 0
+	for _, row := range t.Rows {
+		first = max(first, utf8.RuneCountInString(clean(slashed(row.Scenario))))
+	}
+	return min(first, maxFirst)
+}
+
+// split cuts a table that has too many columns for width into several of
+// about the same number of columns.
+func split(t *Table, width int) []Table {
+	fit := max((width-1-(firstColumn(t)+3))/(minColumn+3), 1)
+	n := len(t.Profiles)
+	parts := max((n+fit-1)/fit, 1)
+	each := max((n+parts-1)/parts, 1)
+	var tables []Table
+	for from := 0; from < n; from += each {
+		to := min(from+each, n)
+		part := Table{Profiles: t.Profiles[from:to]}
+		for _, row := range t.Rows {
+			part.Rows = append(part.Rows, Row{Scenario: row.Scenario, Cells: row.Cells[from:to]})
+		}
+		tables = append(tables, part)
+	}
+	return tables
 }
 
 // drawn returns what stands in a cell, folded to width and coloured.
