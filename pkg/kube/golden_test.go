@@ -7,15 +7,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
 // update is set by `go test ./pkg/kube -update`.
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden compares an API object with testdata/NAME as YAML.
-func golden(t *testing.T, name string, object any) {
+// golden compares an API object with testdata/NAME as YAML, the bookkeeping of
+// the (fake) API server apart.
+func golden(t *testing.T, name string, object metav1.Object) {
 	t.Helper()
+	object.SetManagedFields(nil)
 	got, err := yaml.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
