@@ -37,28 +37,21 @@ state=$(systemctl is-active %[4]s.timer) || { echo "timer %[4]s is $state" >&2; 
 	return err
 }
 
-// disarm stops the timer, waits for an undo that it already started, and
-// returns whether it had fired.
+// disarm stops the timer, waits for an undo that it already started, removes
+// what the fault left in NoteDir, and returns whether the timer had fired. It
+// may be done again.
 func (s shell) disarm(ctx context.Context, machine, id string) (fired bool, err error) {
 	unit := undoUnit(id)
-	script := fmt.Sprintf(`set -e
-systemctl stop %[1]s.timer 2>/dev/null || :
-for u in %[1]s.timer %[1]s.service; do
-	state=$(systemctl show -p ActiveState --value "$u")
-	case "$state" in inactive|failed) ;; *) echo "$u is $state"; exit 1;; esac
-done
+	script := fmt.Sprintf(`systemctl stop %[1]s.timer 2>/dev/null
+if systemctl show -p ActiveState --value %[1]s.timer %[1]s.service | grep -vxE 'inactive|failed|'; then
+	echo "%[1]s still runs"; exit 1
+fi
 if [ -e %[2]s ]; then echo "fired at uptime $(cat %[2]s) s"; fi
-`, unit, firedFile(id))
+rm -f %[2]s %[3]s %[4]s
+`, unit, firedFile(id), undoFile(id), note(id))
 	out, err := s.await(ctx, machine, script)
 	if err != nil {
 		return false, fmt.Errorf("disarm %s on %s: %w", unit, machine, err)
 	}
 	return strings.HasPrefix(out, "fired"), nil
-}
-
-// tidy removes a fault's notes from the machine. It comes after the journal's
-// closing line, because a heal that is repeated needs them.
-func (s shell) tidy(ctx context.Context, machine, id string) error {
-	_, err := s.run(ctx, machine, fmt.Sprintf("rm -f %s %s %s\n", undoFile(id), firedFile(id), note(id)))
-	return err
 }

@@ -3,6 +3,8 @@ package fault
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -86,14 +88,10 @@ func heal(ctx context.Context, journal *Journal, sh shell, e Entry) (healResult,
 		}
 		return res, nerr
 	}
-	if e.Undo != "" {
-		// A machine that is out of reach, booting say, may come back in time.
-		if out, err := sh.await(ctx, e.Machine, e.Undo); err != nil {
-			return fail(out, err)
-		}
-	}
-	if e.ProveUndone != "" {
-		out, err := sh.await(ctx, e.Machine, e.ProveUndone)
+	// A machine that is out of reach, booting say, may come back in time: the
+	// undo is tried again, and so is its proof.
+	if script := undoAndProve(e); script != "" {
+		out, err := sh.await(ctx, e.Machine, script)
 		if err != nil {
 			return fail(out, err)
 		}
@@ -110,9 +108,16 @@ func heal(ctx context.Context, journal *Journal, sh shell, e Entry) (healResult,
 	if err := journal.append(Entry{Event: EventClosed, ID: e.ID}); err != nil {
 		return fail("", err)
 	}
-	if e.Undo != "" {
-		// A note left in a tmpfs harms nothing: its name is never used again.
-		_ = sh.tidy(ctx, e.Machine, e.ID)
-	}
 	return res, nil
+}
+
+// undoAndProve is one script for both, each in a shell of its own, because
+// they may exit. What the undo prints is no proof.
+func undoAndProve(e Entry) string {
+	var b strings.Builder
+	if e.Undo != "" {
+		fmt.Fprintf(&b, "(\n%s\n) >&2 || exit\n", e.Undo)
+	}
+	b.WriteString(e.ProveUndone)
+	return b.String()
 }

@@ -80,12 +80,14 @@ func (j *Journal) Path() string { return j.path }
 // short is ended first, so that it damages nothing but itself.
 func (j *Journal) append(e Entry) (err error) {
 	e.Time, e.PID, e.Lab = time.Now(), os.Getpid(), j.lab
-	line, err := json.Marshal(e)
-	if err != nil {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false) // scripts are for a person to read, too
+	if err := enc.Encode(e); err != nil {
 		return fmt.Errorf("write fault journal: %w", err)
 	}
-	if len(line) >= maxJournalLine {
-		return fmt.Errorf("write fault journal: line of %d bytes is too long", len(line))
+	if line.Len() > maxJournalLine {
+		return fmt.Errorf("write fault journal: line of %d bytes is too long", line.Len())
 	}
 	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -104,8 +106,7 @@ func (j *Journal) append(e Entry) (err error) {
 	if cut {
 		b.WriteByte('\n')
 	}
-	b.Write(line)
-	b.WriteByte('\n')
+	b.Write(line.Bytes())
 	if _, err := f.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write fault journal: %w", err)
 	}

@@ -35,15 +35,17 @@ echo "$after" > $DIR/units/$unit.after
 echo "$script" > $DIR/units/$unit.script
 `,
 	"systemctl": `verb=$1; for unit; do :; done
-state=$(cat $DIR/units/$unit 2>/dev/null || echo inactive)
+state() { cat $DIR/units/$1 2>/dev/null || echo inactive; }
+state=$(state $unit)
 case "$verb" in
 is-active) echo "$state"; [ "$state" = active ];;
 stop) echo inactive > $DIR/units/$unit;;
 start|restart) echo active > $DIR/units/$unit;;
 reset-failed) ;;
-show) case "$3" in
-	ActiveState) echo "$state";;
-	MainPID) [ "$state" = active ] && cat $DIR/units/$unit.pid 2>/dev/null || echo 0;;
+show) case "$*" in
+	*--value*timer*service) state ${unit%.service}.timer; echo; echo "$state";;
+	*--value*) echo "$state";;
+	*MainPID*) echo "ActiveState=$state"; echo "MainPID=$([ "$state" = active ] && cat $DIR/units/$unit.pid 2>/dev/null || echo 0)";;
 	esac;;
 esac
 `,

@@ -13,17 +13,21 @@ const NoteDir = "/run/nfsim"
 // note is the path of a fault's note on the machine.
 func note(id string) string { return NoteDir + "/fault-" + id }
 
-// unitState sets $state and $pid from systemd's view of a unit.
+// unitState sets $state and $pid from systemd's view of a unit. One call of
+// systemctl: on an emulated machine each takes a good part of a second.
 func unitState(unit string) string {
-	q := sshnode.Quote(unit)
-	return fmt.Sprintf("state=$(systemctl show -p ActiveState --value %s)\npid=$(systemctl show -p MainPID --value %s)\n", q, q)
+	return fmt.Sprintf(`while IFS== read -r key value; do
+	case "$key" in ActiveState) state=$value;; MainPID) pid=$value;; esac
+done <<END
+$(systemctl show -p ActiveState -p MainPID %s)
+END
+`, sshnode.Quote(unit))
 }
 
 // startUnit starts a unit whatever state it is in; a start limit that an
 // earlier fault ran into is cleared.
 func startUnit(unit string) string {
-	q := sshnode.Quote(unit)
-	return fmt.Sprintf("systemctl reset-failed %s 2>/dev/null || :\nsystemctl start %s\n", q, q)
+	return fmt.Sprintf("systemctl start %[1]s || { systemctl reset-failed %[1]s; systemctl start %[1]s; }\n", sshnode.Quote(unit))
 }
 
 // proveRunning exits 0 when the unit is active with a main process; it leaves
