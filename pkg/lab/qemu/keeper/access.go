@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/nfsim/nfsim/pkg/cluster"
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 )
@@ -44,9 +45,9 @@ func (k *keeper) forward() error {
 }
 
 // writeAccess puts what it takes to enter the lab into the state directory.
-func (k *keeper) writeAccess() error {
+func (k *keeper) writeAccess(a cluster.Access) error {
 	status := k.snapshotStatus()
-	access, err := json.Marshal(k.ready.access)
+	access, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("encode access: %w", err)
 	}
@@ -56,7 +57,7 @@ func (k *keeper) writeAccess() error {
 		if err != nil {
 			return fmt.Errorf("write access: %w", err)
 		}
-		key, ok := k.ready.access.HostPublicKeys[m.Name]
+		key, ok := a.HostPublicKeys[m.Name]
 		if !ok {
 			return fmt.Errorf("write access: no host key of %s", m.Name)
 		}
@@ -72,8 +73,8 @@ func (k *keeper) writeAccess() error {
 		content []byte
 	}{
 		{k.dir.Access(), access},
-		{k.dir.Kubeconfig(), k.ready.access.AdminKubeconfig("https://" + status.APIServer)},
-		{k.dir.SSHKey(), k.ready.access.ClientKeyPEM},
+		{k.dir.Kubeconfig(), a.AdminKubeconfig("https://" + status.APIServer)},
+		{k.dir.SSHKey(), a.ClientKeyPEM},
 		{k.dir.KnownHosts(), known.Bytes()},
 		{k.dir.SSHConfig(), config.Bytes()},
 	} {

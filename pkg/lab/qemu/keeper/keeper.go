@@ -185,7 +185,7 @@ func (k *keeper) start(ctx context.Context) error {
 	if k.ready, err = k.makeReady(ctx, p); err != nil {
 		return err
 	}
-	if err := k.writeAccess(); err != nil {
+	if err := k.writeAccess(k.ready.access); err != nil {
 		return err
 	}
 	return k.restore(ctx)

@@ -120,6 +120,10 @@ func (k *keeper) coldBoot(ctx context.Context, p *products, img imageFiles, dir 
 	if err := os.WriteFile(filepath.Join(dir, accessFile), b, 0o600); err != nil {
 		return fmt.Errorf("make ready snapshot: %w", err)
 	}
+	// Early, so that a boot that goes wrong can be looked at from inside.
+	if err := k.writeAccess(product.Access); err != nil {
+		return err
+	}
 	for _, m := range k.spec.Machines() {
 		if err := k.prepareCold(ctx, m, img, dir, product.Files[m.Name]); err != nil {
 			return err

@@ -38,16 +38,15 @@ type Config struct {
 	// is moved aside to Console+".1".
 	Console string
 	// State is the file of the device state: read at the start if Resume, else
-	// made at the start and filled by Save. Empty: neither.
+	// written by Save. Empty: neither.
 	State  string
 	Resume bool
 }
 
 // The files that QEMU inherits, in the order of exec.Cmd.ExtraFiles.
 const (
-	fdNet   = 3
-	fdQMP   = 4
-	fdState = 5
+	fdNet = 3
+	fdQMP = 4
 )
 
 // Args is QEMU's command line.

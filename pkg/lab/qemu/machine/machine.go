@@ -50,21 +50,11 @@ func Start(ctx context.Context, cfg Config, network *os.File) (*Machine, error) 
 		return nil, fmt.Errorf("start machine %s: %w", cfg.Name, err)
 	}
 	defer theirs.Close()
-	extra := []*os.File{network, theirs}
-	if cfg.State != "" {
-		state, err := openState(cfg.State, cfg.Resume)
-		if err != nil {
-			_ = ours.Close()
-			return nil, fmt.Errorf("start machine %s: %w", cfg.Name, err)
-		}
-		defer state.Close()
-		extra = append(extra, state)
-	}
 	m := &Machine{cfg: cfg, stderr: &lastBytes{max: 8 << 10}}
 	cmd := exec.Command(cfg.QEMU, cfg.Args()...) //nolint:gosec,noctx // ends with this process, or by Kill
 	cmd.Dir = filepath.Dir(cfg.Console)
 	cmd.Stderr = m.stderr
-	cmd.ExtraFiles = extra
+	cmd.ExtraFiles = []*os.File{network, theirs} // fdNet, fdQMP
 	// A session of its own: the terminal's Ctrl-C is for us to handle.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if m.child, err = startChild(cmd); err != nil {

@@ -19,14 +19,27 @@ func (m *Machine) Save(ctx context.Context) error {
 	if m.cfg.State == "" || m.cfg.Resume || !m.cfg.RAM.Shared {
 		return fmt.Errorf("save machine %s: it was not started to be saved", m.cfg.Name)
 	}
-	uri := map[string]any{"uri": fmt.Sprintf("fd:%d", fdState)}
-	if err := m.qmp.Execute(ctx, "migrate", uri, nil); err != nil {
+	f, err := os.OpenFile(m.cfg.State, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return fmt.Errorf("save machine %s: %w", m.cfg.Name, err)
 	}
-	if err := m.awaitMigration(ctx); err != nil {
+	defer f.Close()
+	if err := m.migrate(ctx, "migrate", f); err != nil {
 		return fmt.Errorf("save machine %s: %w", m.cfg.Name, err)
 	}
 	return nil
+}
+
+// migrate runs one of QEMU's migration commands on a file and waits for its end.
+func (m *Machine) migrate(ctx context.Context, command string, f *os.File) error {
+	const name = "state"
+	if err := m.qmp.SendFile(ctx, name, f); err != nil {
+		return err
+	}
+	if err := m.qmp.Execute(ctx, command, map[string]string{"uri": "fd:" + name}, nil); err != nil {
+		return err
+	}
+	return m.awaitMigration(ctx)
 }
 
 // prepareState makes QEMU leave memory that sits in a shared file out of the
@@ -43,11 +56,12 @@ func (m *Machine) prepareState(ctx context.Context) error {
 }
 
 func (m *Machine) load(ctx context.Context) error {
-	uri := map[string]any{"uri": fmt.Sprintf("fd:%d", fdState)}
-	if err := m.qmp.Execute(ctx, "migrate-incoming", uri, nil); err != nil {
+	f, err := os.Open(m.cfg.State)
+	if err != nil {
 		return err
 	}
-	return m.awaitMigration(ctx)
+	defer f.Close()
+	return m.migrate(ctx, "migrate-incoming", f)
 }
 
 func (m *Machine) awaitMigration(ctx context.Context) error {
@@ -73,11 +87,4 @@ func (m *Machine) awaitMigration(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-}
-
-func openState(path string, resume bool) (*os.File, error) {
-	if resume {
-		return os.Open(path)
-	}
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 }

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 )
 
 const (
@@ -86,6 +88,16 @@ func New(ctx context.Context, conn net.Conn) (*Client, error) {
 // Execute runs one command and decodes its return value into out, which may be
 // nil. A refusal is an *Error, the end of the connection wraps ErrClosed.
 func (c *Client) Execute(ctx context.Context, command string, args, out any) error {
+	return c.execute(ctx, command, args, out, nil)
+}
+
+// SendFile gives QEMU an open file under a name (the command getfd). The
+// connection must be a unix socket; the caller may close the file afterwards.
+func (c *Client) SendFile(ctx context.Context, name string, file *os.File) error {
+	return c.execute(ctx, "getfd", map[string]string{"fdname": name}, nil, file)
+}
+
+func (c *Client) execute(ctx context.Context, command string, args, out any, file *os.File) error {
 	id, answer, err := c.register()
 	if err != nil {
 		return fmt.Errorf("qmp %s: %w", command, err)
@@ -95,11 +107,8 @@ func (c *Client) Execute(ctx context.Context, command string, args, out any) err
 	if err != nil {
 		return fmt.Errorf("encode qmp %s: %w", command, err)
 	}
-	c.writing.Lock()
-	_, err = c.conn.Write(append(line, '\n'))
-	c.writing.Unlock()
-	if err != nil {
-		return fmt.Errorf("send qmp %s: %w: %w", command, ErrClosed, err)
+	if err := c.send(append(line, '\n'), file); err != nil {
+		return fmt.Errorf("send qmp %s: %w", command, err)
 	}
 	select {
 	case m := <-answer:
@@ -114,6 +123,25 @@ func (c *Client) Execute(ctx context.Context, command string, args, out any) err
 	case <-ctx.Done():
 		return fmt.Errorf("qmp %s: %w", command, ctx.Err())
 	}
+}
+
+func (c *Client) send(line []byte, file *os.File) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	var err error
+	if file == nil {
+		_, err = c.conn.Write(line)
+	} else {
+		unix, ok := c.conn.(*net.UnixConn)
+		if !ok {
+			return errors.New("cannot send a file: not a unix socket")
+		}
+		_, _, err = unix.WriteMsgUnix(line, syscall.UnixRights(int(file.Fd())), nil)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	}
+	return nil
 }
 
 func decodeAnswer(command string, m message, out any) error {
