@@ -140,12 +140,12 @@ func (m Mounter) Mount(ctx context.Context, node *sshnode.Node, spec MountSpec) 
 		source = "[" + spec.Server + "]:" + spec.Path
 	}
 	args = append(args, source, spec.Target)
-	cmd := bounded(shortDeadline, "mkdir", "-p", spec.Target) + " && " + bounded(deadline, args...)
-	if _, err := runWithin(ctx, node, shortDeadline+deadline, cmd); err != nil {
+	cmd := bounded(shortDeadline, "mkdir", "-p", spec.Target) + " && " + bounded(deadline, args...) + " && cat " + mountTable
+	res, err := runWithin(ctx, node, shortDeadline+deadline, cmd)
+	if err != nil {
 		return Granted{}, fmt.Errorf("mount %s: %w", source, err)
 	}
-
-	after, err := Mounts(ctx, node)
+	after, err := parseTable(node, res)
 	if err != nil {
 		return Granted{}, err
 	}
@@ -162,13 +162,23 @@ func (m Mounter) Mount(ctx context.Context, node *sshnode.Node, spec MountSpec) 
 
 // Mounts reads the mount table of a node's first process.
 func Mounts(ctx context.Context, node *sshnode.Node) ([]Granted, error) {
-	res, err := runWithin(ctx, node, shortDeadline, "cat /proc/1/mountinfo")
+	res, err := runWithin(ctx, node, shortDeadline, "cat "+mountTable)
 	if err != nil {
 		return nil, fmt.Errorf("read the mount table: %w", err)
 	}
+	return parseTable(node, res)
+}
+
+// mountTable is the host's, whatever namespace the SSH session is in.
+const mountTable = "/proc/1/mountinfo"
+
+func parseTable(node *sshnode.Node, res sshnode.Result) ([]Granted, error) {
 	mounts, err := ParseMountinfo(bytes.NewReader(res.Stdout))
 	if err != nil {
 		return nil, fmt.Errorf("read the mount table of %s: %w", node.Name(), err)
+	}
+	if len(mounts) == 0 { // a machine has a root at least: this is no table
+		return nil, fmt.Errorf("read the mount table of %s: it is empty", node.Name())
 	}
 	return mounts, nil
 }

@@ -142,7 +142,7 @@ func TestUnmountEscalates(t *testing.T) {
 			m := newMachine(t)
 			target := m.dir + "/mnt/t"
 			m.write(t, "mnt/t/.keep", "", 0o644)
-			m.write(t, "mountinfo", fmt.Sprintf("90 22 0:61 / %s rw - nfs4 s:/p rw,vers=4.2\n", target), 0o644)
+			m.write(t, "mountinfo", fmt.Sprintf("22 1 254:0 / / rw - ext4 /dev/root rw\n90 22 0:61 / %s rw - nfs4 s:/p rw,vers=4.2\n", target), 0o644)
 			m.write(t, "umount.sh", tc.umount+"\n", 0o644)
 			rep, err := Mounter{Root: m.dir + "/mnt"}.Unmount(t.Context(), m.node, target, tc.plan)
 			var still *StillMountedError

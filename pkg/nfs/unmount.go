@@ -95,27 +95,19 @@ func (m Mounter) Unmount(ctx context.Context, node *sshnode.Node, target string,
 		if s.within < 0 {
 			continue
 		}
-		start := time.Now()
-		_, runErr := runWithin(ctx, node, s.within, bounded(s.within, append(s.args, target)...))
-		a := UnmountAttempt{How: s.how, Took: time.Since(start)}
-		if runErr != nil {
-			a.Error = runErr.Error()
-		}
-		if mounts, err = Mounts(ctx, node); err != nil {
-			rep.Attempts = append(rep.Attempts, a)
+		a, gone, err := tryUnmount(ctx, node, target, s.how, s.within, s.args)
+		rep.Attempts = append(rep.Attempts, a)
+		if err != nil {
 			return rep, err
 		}
-		if _, ok := FindMount(mounts, target); !ok {
+		if gone {
 			rep.How = s.how
-		} else if runErr == nil {
-			a.Error = "the command succeeded and the mount is still there"
 		}
-		rep.Attempts = append(rep.Attempts, a)
 	}
 	if rep.How == "" {
 		return rep, &StillMountedError{Node: node.Name(), Report: rep}
 	}
-	_, err = runWithin(ctx, node, shortDeadline, "[ ! -e "+sshnode.Quote(target)+" ] || "+bounded(shortDeadline, "rmdir", target))
+	_, err = runWithin(ctx, node, 2*shortDeadline, "[ ! -e "+sshnode.Quote(target)+" ] || "+bounded(shortDeadline, "rmdir", target))
 	var exit *sshnode.ExitError
 	switch {
 	case errors.As(err, &exit):
@@ -124,6 +116,34 @@ func (m Mounter) Unmount(ctx context.Context, node *sshnode.Node, target string,
 		return rep, fmt.Errorf("remove mount point %s: %w", target, err)
 	}
 	return rep, nil
+}
+
+// tryUnmount runs one umount(8) and says whether the mount is gone. The error is
+// that this cannot be told.
+func tryUnmount(ctx context.Context, node *sshnode.Node, target string, how How, within time.Duration, args []string) (a UnmountAttempt, gone bool, err error) {
+	// The table in the same breath, whatever umount(8) says.
+	cmd := bounded(within, append(args, target)...) + "; status=$?; cat " + mountTable + "; exit $status"
+	start := time.Now()
+	res, runErr := runWithin(ctx, node, within, cmd)
+	a = UnmountAttempt{How: how, Took: time.Since(start)}
+	if runErr != nil {
+		a.Error = runErr.Error()
+	}
+	var mounts []Granted
+	var exit *sshnode.ExitError
+	if runErr == nil || errors.As(runErr, &exit) {
+		mounts, err = parseTable(node, res)
+	} else {
+		mounts, err = Mounts(ctx, node)
+	}
+	if err != nil {
+		return a, false, err
+	}
+	_, there := FindMount(mounts, target)
+	if there && runErr == nil {
+		a.Error = "the command succeeded and the mount is still there"
+	}
+	return a, !there, nil
 }
 
 func orDefault(d, def time.Duration) time.Duration {
