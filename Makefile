@@ -2,7 +2,7 @@
 GO      ?= go
 VERSION := $(shell git describe --always --dirty 2>/dev/null)
 AGENTS  := pkg/agent/bin/nfsim-agent-linux-amd64 pkg/agent/bin/nfsim-agent-linux-arm64
-AGENTSRC := $(wildcard cmd/nfsim-agent/*.go pkg/agent/proto/*.go pkg/payload/*.go) go.mod
+AGENTSRC := $(shell find cmd/nfsim-agent pkg/agent/proto pkg/agent/executor pkg/agent/mono pkg/payload -name "*.go" -not -name "*_test.go") go.mod
 RUNARGS ?=
 
 .PHONY: help
