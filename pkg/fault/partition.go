@@ -38,7 +38,7 @@ type Cut struct {
 // Partition cuts a machine off from a peer's ports, both directions, every
 // connection, those that are established included. It uses an nftables table
 // of its own, so that nothing else on the machine is touched. The proof is a
-// connection attempt that fails and a counter above zero.
+// packet that the rules have stopped.
 func Partition(machine string, cut Cut) Spec {
 	id := NewID()
 	table := "nfsim_" + id
@@ -100,15 +100,19 @@ func cutUndo(table string) string {
 	return fmt.Sprintf("if nft list table inet %[1]s >/dev/null 2>&1; then nft delete table inet %[1]s; fi\n", table)
 }
 
-// cutProof tries a connection, which must fail, and then wants a counter above
-// zero. The counter proves that the rules stopped the packets, not something else.
+// cutProof wants a packet that the rules have stopped and counted: that the
+// peer is silent might have other reasons. When there was none so far it knocks
+// at the peer itself, without waiting for an answer, and leaves the counting
+// to the next attempt.
 func cutProof(table string, cut Cut, ports []uint16) string {
 	port := ports[0]
 	if slices.Contains(ports, 2049) {
 		port = 2049
 	}
-	return fmt.Sprintf(`if timeout 2 bash -c 'exec 3<>/dev/tcp/%s/%d' 2>/dev/null; then echo 'the peer still answers'; exit 1; fi
-rules=$(nft list table inet %s) || exit 1
-printf '%%s\n' "$rules" | grep -E 'counter packets [1-9]'
-`, cut.Peer.Unmap(), port, table)
+	return fmt.Sprintf(`rules=$(nft list table inet %[1]s) || exit 1
+if printf '%%s\n' "$rules" | grep -E 'counter packets [1-9]'; then exit 0; fi
+echo 'no packet was stopped so far'
+timeout 2 bash -c 'exec 3<>/dev/tcp/%[2]s/%[3]d' </dev/null >/dev/null 2>&1 &
+exit 1
+`, table, cut.Peer.Unmap(), port)
 }
