@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -45,8 +44,5 @@ func openEvents() (io.WriteCloser, error) {
 		return nil, usagef("the keeper is started by `nfsim lab up`, not by hand")
 	}
 	syscall.CloseOnExec(eventsFD)
-	if err := syscall.SetNonblock(eventsFD, false); err != nil {
-		return nil, fmt.Errorf("take over descriptor %d: %w", eventsFD, err)
-	}
 	return f, nil
 }

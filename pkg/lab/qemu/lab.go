@@ -34,10 +34,41 @@ type Lab struct {
 	nodes  map[string]*nodeSlot
 }
 
-// nodeSlot is the one connection to a machine; its lock is held while dialling.
+// nodeSlot is the one connection to a machine.
 type nodeSlot struct {
-	mu   sync.Mutex
-	node *sshnode.Node
+	dialling sync.Mutex // held while dialling
+
+	mu     sync.Mutex // guards what follows
+	node   *sshnode.Node
+	cancel context.CancelFunc // of the dialling; nil when there is none
+}
+
+// live is the connection, if there is one that lives.
+func (s *nodeSlot) live() *sshnode.Node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.node == nil {
+		return nil
+	}
+	select {
+	case <-s.node.Closed():
+		return nil
+	default:
+		return s.node
+	}
+}
+
+// drop closes the connection and ends the making of one.
+func (s *nodeSlot) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if s.node != nil {
+		_ = s.node.Close()
+		s.node = nil
+	}
 }
 
 var (
@@ -115,20 +146,27 @@ func (l *Lab) Node(ctx context.Context, machine string) (*sshnode.Node, error) {
 		return nil, err
 	}
 	slot := l.nodes[machine]
-	slot.mu.Lock()
-	defer slot.mu.Unlock()
-	if slot.node != nil {
-		select {
-		case <-slot.node.Closed():
-		default:
-			return slot.node, nil
-		}
+	if node := slot.live(); node != nil {
+		return node, nil
+	}
+	slot.dialling.Lock()
+	defer slot.dialling.Unlock()
+	if node := slot.live(); node != nil { // another caller's
+		return node, nil
 	}
 	cfg, err := SSHConfig(l.access, m)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	slot.mu.Lock()
+	slot.cancel = cancel
+	slot.mu.Unlock()
 	node, err := sshnode.Dial(ctx, cfg)
+	slot.mu.Lock()
+	defer slot.mu.Unlock()
+	slot.cancel = nil
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", machine, err)
 	}
@@ -173,7 +211,7 @@ func (l *Lab) Reset(ctx context.Context, machine string) error {
 	if err := l.client.post(ctx, "/reset", url.Values{"machine": {machine}}); err != nil {
 		return fmt.Errorf("reset %s: %w", machine, err)
 	}
-	l.drop(machine)
+	l.nodes[machine].drop()
 	return nil
 }
 
@@ -182,7 +220,7 @@ func (l *Lab) Reset(ctx context.Context, machine string) error {
 // connections are closed.
 func (l *Lab) Restore(ctx context.Context) error {
 	for _, m := range l.Machines() {
-		l.drop(m.Name)
+		l.nodes[m.Name].drop()
 	}
 	if err := l.client.post(ctx, "/restore", nil); err != nil {
 		return fmt.Errorf("restore lab %s: %w", l.Name(), err)
@@ -263,20 +301,10 @@ func (l *Lab) Down(ctx context.Context) error {
 // not here.
 func (l *Lab) Close() error {
 	for _, m := range l.Machines() {
-		l.drop(m.Name)
+		l.nodes[m.Name].drop()
 	}
 	l.client.close()
 	return nil
-}
-
-func (l *Lab) drop(machine string) {
-	slot := l.nodes[machine]
-	slot.mu.Lock()
-	defer slot.mu.Unlock()
-	if slot.node != nil {
-		_ = slot.node.Close()
-		slot.node = nil
-	}
 }
 
 // awaitUnlocked waits until nobody holds a lock.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/lab/qemu/host"
@@ -86,6 +88,9 @@ func Run(ctx context.Context, opts Options) error {
 		machines: map[string]*running{},
 	}
 	k.steps.changed = k.setStep
+	// gvisor-tap-vsock reports the end of every link, wanted or not, as an
+	// error on its package's global logger.
+	logrus.SetOutput(io.Discard)
 	err = k.run(ctx, opts)
 	k.steps.finish(err)
 	return err
