@@ -23,6 +23,9 @@ const (
 	// buildTimeout bounds a build. Package downloads are most of it on a slow
 	// line.
 	buildTimeout = 45 * time.Minute
+	// userTemp is where a user's build unpacks: it happens in a user name space
+	// whose root may neither look into the user's cache nor write below it.
+	userTemp = "/var/tmp"
 )
 
 // builder makes one image.
@@ -46,12 +49,9 @@ func (b *builder) build(ctx context.Context, out string) (err error) {
 	if err := checkTools(root, onHost); err != nil {
 		return err
 	}
-	// A user's build happens in a user name space whose root may not look into
-	// the user's cache, so that it unpacks in the common place for big
-	// temporary files.
 	work := out
 	if !root {
-		work = "/var/tmp"
+		work = userTemp
 	}
 	for _, dir := range []string{out, work} {
 		if err := cache.RequireSpace("building the machine image", dir, buildBytes); err != nil {
@@ -128,10 +128,7 @@ func (b *builder) bootstrap(ctx context.Context, s *steps, root bool, recipeDir,
 	cmd := newCommand(ctx, recipeDir, "mmdebstrap", args...)
 	// INITRD=No keeps the kernel package from making an initial RAM file system
 	// that initramfs/make.sh replaces.
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "INITRD=No", "TMPDIR="+filepath.Dir(archive))
-	if !root {
-		cmd.Env = append(cmd.Env, "TMPDIR=/var/tmp")
-	}
+	cmd.Env = append(stepEnv(root, filepath.Dir(archive)), "INITRD=No")
 	lines := &lineWriter{line: func(line string) {
 		if step, ok := strings.CutPrefix(line, "I: "); ok && strings.HasSuffix(step, "...") {
 			s.say(strings.TrimSuffix(step, "..."))
@@ -157,15 +154,21 @@ func (b *builder) disk(ctx context.Context, root bool, recipeDir, archive, to st
 		name, args = "mmdebstrap", append([]string{"--unshare-helper", "sh"}, args...)
 	}
 	cmd := newCommand(ctx, recipeDir, name, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+filepath.Dir(archive))
-	if !root {
-		cmd.Env = append(cmd.Env, "TMPDIR=/var/tmp")
-	}
+	cmd.Env = stepEnv(root, filepath.Dir(archive))
 	cmd.Stdin, cmd.Stdout = in, out
 	if err := runStep(ctx, "make the disk", cmd, nil); err != nil {
 		return err
 	}
 	return out.Close()
+}
+
+// stepEnv is the environment of a step, with dir for temporary files where it
+// may write to it.
+func stepEnv(root bool, dir string) []string {
+	if !root {
+		dir = userTemp
+	}
+	return append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+dir)
 }
 
 // describe is the content of the file recipe.
