@@ -34,6 +34,8 @@ func serverFiles(s Spec, v view, p *pki) ([]File, error) {
 	files, err := renderAll([]rendered{
 		{"etcd.service", "/etc/systemd/system/etcd.service", 0o644},
 		{"kube-apiserver.service", "/etc/systemd/system/kube-apiserver.service", 0o644},
+		{"kube-apiserver-ready.service", "/etc/systemd/system/kube-apiserver-ready.service", 0o644},
+		{"await-apiserver", "/usr/local/lib/nfsim/await-apiserver", 0o755},
 		{"kube-controller-manager.service", "/etc/systemd/system/kube-controller-manager.service", 0o644},
 		{"kube-scheduler.service", "/etc/systemd/system/kube-scheduler.service", 0o644},
 		{"nfs-server-order.conf", "/etc/systemd/system/nfs-server.service.d/nfsim.conf", 0o644},
@@ -55,6 +57,7 @@ func serverFiles(s Spec, v view, p *pki) ([]File, error) {
 		directory("/srv/nfsim", 0o755),
 		enable("etcd.service", "multi-user.target"),
 		enable("kube-apiserver.service", "multi-user.target"),
+		enable("kube-apiserver-ready.service", "multi-user.target"),
 		enable("kube-controller-manager.service", "multi-user.target"),
 		enable("kube-scheduler.service", "multi-user.target"),
 		enablePackaged("nfs-server.service", "multi-user.target"),

@@ -22,12 +22,15 @@ func NodeCondition(node *corev1.Node, t corev1.NodeConditionType) corev1.NodeCon
 	return corev1.NodeCondition{Type: t, Status: corev1.ConditionUnknown}
 }
 
-// AwaitNodesReady waits until each named node is Ready and its kubelet has
-// shown that it lives: its lease in kube-node-lease was renewed after since (a
-// kubelet's clock), or was seen to change while waiting, which needs no clock.
-// Without the second half a cluster restored from a snapshot would show the
-// conditions of the day it was saved. Kubelets renew every 10 s. When ctx ends
-// first the error is an *AwaitError that says how each missing node stands.
+// AwaitNodesReady waits until each named node is Ready, the controller manager
+// has taken its not-ready taint away, and its kubelet has shown that it lives:
+// its lease in kube-node-lease was renewed after since (a kubelet's clock), or
+// was seen to change while waiting, which needs no clock. Without the taint's
+// end a node would count before anything binds claims or makes service
+// accounts; without the lease a cluster restored from a snapshot would show
+// the conditions of the day it was saved. Kubelets renew every 10 s. When ctx
+// ends first the error is an *AwaitError that says how each missing node
+// stands.
 func (c *Client) AwaitNodesReady(ctx context.Context, names []string, since time.Time) error {
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -70,6 +73,7 @@ type nodesAlive struct {
 
 type nodeAlive struct {
 	ready        corev1.ConditionStatus
+	tainted      bool   // not ready, as the controller manager sees it
 	firstVersion string // of the lease
 	renewed      time.Time
 	alive        bool
@@ -86,6 +90,7 @@ func (s *nodesAlive) node(e NodeEvent) {
 		n.ready = ""
 	default:
 		n.ready = NodeCondition(e.Object, corev1.NodeReady).Status
+		n.tainted = slices.ContainsFunc(e.Object.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeNotReady })
 	}
 }
 
@@ -110,25 +115,29 @@ func (s *nodesAlive) lease(e Event[*coordinationv1.Lease]) {
 
 func (s *nodesAlive) all() bool {
 	for _, n := range s.nodes {
-		if !n.alive || n.ready != corev1.ConditionTrue {
+		if !n.usable() {
 			return false
 		}
 	}
 	return true
 }
 
+func (n *nodeAlive) usable() bool { return n.alive && n.ready == corev1.ConditionTrue && !n.tainted }
+
 // String says how the nodes stand that are still awaited.
 func (s *nodesAlive) String() string {
 	var missing []string
 	for name, n := range s.nodes {
 		switch {
-		case n.alive && n.ready == corev1.ConditionTrue:
+		case n.usable():
 		case n.ready == "":
 			missing = append(missing, name+" is not registered")
 		case !n.alive && n.renewed.IsZero():
 			missing = append(missing, fmt.Sprintf("%s has Ready=%s and no lease", name, n.ready))
 		case !n.alive:
 			missing = append(missing, fmt.Sprintf("%s has Ready=%s and a lease last renewed %s", name, n.ready, n.renewed.UTC().Format(time.RFC3339)))
+		case n.ready == corev1.ConditionTrue:
+			missing = append(missing, fmt.Sprintf("%s is Ready and still has the taint %s: is the controller manager up?", name, corev1.TaintNodeNotReady))
 		default:
 			missing = append(missing, fmt.Sprintf("%s has Ready=%s", name, n.ready))
 		}

@@ -59,6 +59,8 @@ func TestNodesAlive(t *testing.T) {
 	restored := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	before, after := restored.Add(-time.Hour), restored.Add(time.Second)
 	ready, unknown := testNode("w", corev1.ConditionTrue), testNode("w", corev1.ConditionUnknown)
+	tainted := testNode("w", corev1.ConditionTrue)
+	tainted.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}}
 	type nodeEvents []NodeEvent
 	type leaseEvents []Event[*coordinationv1.Lease]
 	for name, tc := range map[string]struct {
@@ -72,6 +74,8 @@ func TestNodesAlive(t *testing.T) {
 		"fresh lease":     {nodeEvents{{Kind: Listed, Object: ready}}, leaseEvents{{Kind: Listed, Object: testLease("w", "7", after)}}, ""},
 		"not ready":       {nodeEvents{{Kind: Listed, Object: unknown}}, leaseEvents{{Kind: Listed, Object: testLease("w", "7", after)}}, "w has Ready=Unknown"},
 		"ready no longer": {nodeEvents{{Kind: Listed, Object: ready}, {Kind: Modified, Object: unknown}}, leaseEvents{{Kind: Listed, Object: testLease("w", "7", after)}}, "w has Ready=Unknown"},
+		"tainted":         {nodeEvents{{Kind: Listed, Object: tainted}}, leaseEvents{{Kind: Listed, Object: testLease("w", "7", after)}}, "w is Ready and still has the taint node.kubernetes.io/not-ready: is the controller manager up?"},
+		"taint removed":   {nodeEvents{{Kind: Listed, Object: tainted}, {Kind: Modified, Object: ready}}, leaseEvents{{Kind: Listed, Object: testLease("w", "7", after)}}, ""},
 		"deleted":         {nodeEvents{{Kind: Listed, Object: ready}, {Kind: Deleted, Object: ready}}, leaseEvents{{Kind: Listed, Object: testLease("w", "7", after)}}, "w is not registered"},
 		"listed twice":    {nodeEvents{{Kind: Listed, Object: ready}}, leaseEvents{{Kind: Listed, Object: testLease("w", "7", before)}, {Kind: Gap}, {Kind: Listed, Object: testLease("w", "7", before)}}, "w has Ready=True and a lease last renewed 2026-11-20T11:00:00Z"},
 		"lease changed":   {nodeEvents{{Kind: Listed, Object: ready}}, leaseEvents{{Kind: Listed, Object: testLease("w", "7", before)}, {Kind: Modified, Object: testLease("w", "8", before)}}, ""},
