@@ -112,6 +112,7 @@ func (k *keeper) run(ctx context.Context, opts Options) error {
 	if err := k.dir.CleanLocked(); err != nil {
 		return err
 	}
+	k.setPhase(qemu.Starting)
 	serving, err := k.serve()
 	if err != nil {
 		return err

@@ -146,6 +146,9 @@ func (k *keeper) coldBoot(ctx context.Context, p *products, img imageFiles, dir 
 	took := time.Since(begin)
 	k.update(func(s *qemu.Status) { s.ColdBootMS = took.Milliseconds() })
 	k.steps.logf("cold boot until ready: %.1f s", took.Seconds())
+	if err := k.settle(ctx, product.Access); err != nil {
+		return err
+	}
 	return k.save(ctx)
 }
 
