@@ -130,8 +130,11 @@ func (b *builder) bootstrap(ctx context.Context, s *steps, root bool, recipeDir,
 	// that initramfs/make.sh replaces.
 	cmd.Env = append(stepEnv(root, filepath.Dir(archive)), "INITRD=No")
 	lines := &lineWriter{line: func(line string) {
-		if step, ok := strings.CutPrefix(line, "I: "); ok && strings.HasSuffix(step, "...") {
-			s.say(strings.TrimSuffix(step, "..."))
+		// Its other lines are about itself: modes, formats, directories.
+		step, ok := strings.CutPrefix(line, "I: ")
+		step, running := strings.CutSuffix(step, "...")
+		if ok && running && !strings.Contains(step, "/") {
+			s.say(step)
 		}
 	}}
 	return runStep(ctx, "install the packages", cmd, lines)

@@ -10,7 +10,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/root"
 
-tar --extract --numeric-owner --preserve-permissions --xattrs --xattrs-include='*' --directory "$work/root"
+# Device nodes stay out: the root of a user name space may not make them, and
+# devtmpfs is mounted over them.
+tar --extract --exclude='./dev/*' --numeric-owner --preserve-permissions --xattrs --xattrs-include='*' --directory "$work/root"
 # Inode tables and journal are written now, into holes: a kernel that finds
 # them lazily initialised writes them in the background, in every machine.
 mke2fs -q -t ext4 -L nfsim -m 1 -E lazy_itable_init=0,lazy_journal_init=0 \
