@@ -34,6 +34,12 @@ func heal(ctx context.Context, s streams, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	// A run in progress has open faults that are none of ours.
+	release, err := l.Acquire(ctx, "nfsim heal")
+	if err != nil {
+		return err
+	}
+	defer release()
 	journal, err := fault.OpenJournal(l.StateDir(), l.Name())
 	if err != nil {
 		return err

@@ -74,11 +74,11 @@ func flipByte(machine, path string, offset int) fault.Spec {
 		return fmt.Sprintf("[ -f %[1]s ] || exit 0\nprintf '%[2]c' | dd of=%[1]s bs=1 seek=%[3]d conv=notrunc status=none\n", q, b, offset)
 	}
 	peek := func(b byte) string {
-		return fmt.Sprintf("have=$(dd if=%s bs=1 skip=%d count=1 status=none)\necho \"byte %d is '$have'\"\n[ \"$have\" = '%c' ]\n", q, offset, offset, b)
+		return fmt.Sprintf("have=$(dd if=%s bs=1 skip=%d count=1 status=none)\necho \"byte %d is '$have'\"\n[ \"$have\" = '%c' ] || exit 1\n", q, offset, offset, b)
 	}
 	return fault.Spec{
 		Name: "flip-byte", Machine: machine,
-		Inject: peek('.') + " && { " + poke('#') + "}\n", Undo: poke('.'),
+		Inject: peek('.') + poke('#'), Undo: poke('.'),
 		Prove: peek('#'), ProveUndone: peek('.'),
 	}
 }
