@@ -16,7 +16,7 @@ const nfsdServes = `state=$(systemctl show -p ActiveState --value ` + NFSServerU
 `
 
 // NFSStop stops the NFS server's unit. Its stop script also withdraws every
-// export that is not in /etc/exports or /etc/exports.d; see nfs.AddExport.
+// export that is not in /etc/exports or /etc/exports.d; see nfs.ExportSet.
 func NFSStop(machine string) Spec {
 	return Spec{
 		ID: NewID(), Name: "nfs-stop", Machine: machine,

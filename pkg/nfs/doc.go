@@ -4,7 +4,7 @@
 //
 //	p := nfs.Builtin()[0]
 //	exp := nfs.Export{Path: "/srv/nfsim/r1/t1", Options: p.Export, FSID: nfs.NewFSID("r1", "t1")}
-//	err := nfs.AddExport(ctx, server, exp)
+//	err := nfs.ExportSet{Name: "r1", Exports: []nfs.Export{exp}}.Add(ctx, server)
 //	granted, err := nfs.Mounter{}.Mount(ctx, worker, nfs.MountSpec{
 //		Server: "192.168.127.10", Path: exp.Path, Target: "/mnt/nfsim/t1", Options: p.Options,
 //	})

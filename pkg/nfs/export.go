@@ -66,11 +66,35 @@ func (e Export) withDefaults() (Export, error) {
 	return e, nil
 }
 
-// exportsFile keeps the export over a restart of the service, whose stop
-// script withdraws what only exportfs(8) knows.
-func (e Export) exportsFile() string {
-	return "/etc/exports.d/nfsim-" + e.FSID + ".exports"
+// ExportSet is exports that come and go together: those of a run. Every change
+// of the export table makes mountd rebuild the NFSv4 pseudo file system, and a
+// client that walks it meanwhile is told ESTALE: so a run exports once, before
+// its first mount.
+type ExportSet struct {
+	Name    string // of the file in /etc/exports.d; letters, digits, dashes
+	Exports []Export
 }
+
+var setName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
+
+func (s ExportSet) withDefaults() (ExportSet, error) {
+	if !setName.MatchString(s.Name) {
+		return s, fmt.Errorf("export set %q is not letters, digits and dashes", s.Name)
+	}
+	exports := make([]Export, len(s.Exports))
+	for i, e := range s.Exports {
+		var err error
+		if exports[i], err = e.withDefaults(); err != nil {
+			return s, err
+		}
+	}
+	s.Exports = exports
+	return s, nil
+}
+
+// file keeps the exports over a restart of the service, whose stop script
+// withdraws what only exportfs(8) knows.
+func (s ExportSet) file() string { return "/etc/exports.d/nfsim-" + s.Name + ".exports" }
 
 // NotExportedError says that exportfs(8) succeeded and the server does not
 // list the export as asked.
@@ -84,46 +108,60 @@ func (e *NotExportedError) Error() string {
 	return fmt.Sprintf("export %s on %s: %s", e.Export.Path, e.Node, e.Why)
 }
 
-// AddExport makes the directory, exports it now and after every restart of
-// the service, and checks that the server lists it.
-func AddExport(ctx context.Context, server *sshnode.Node, e Export) error {
-	e, err := e.withDefaults()
+// Add makes the directories, exports them now and after every restart of the
+// service, and checks that the server lists them.
+func (s ExportSet) Add(ctx context.Context, server *sshnode.Node) error {
+	s, err := s.withDefaults()
 	if err != nil {
 		return fmt.Errorf("export on %s: %w", server.Name(), err)
 	}
-	options := e.Options + ",fsid=" + e.FSID
-	line := fmt.Sprintf("%s %s(%s)\n", e.Path, e.Clients, options)
+	var lines strings.Builder
+	dirs := []string{"mkdir", "-p", "/etc/exports.d"}
+	for _, e := range s.Exports {
+		dirs = append(dirs, e.Path)
+		fmt.Fprintf(&lines, "%s %s(%s,fsid=%s)\n", e.Path, e.Clients, e.Options, e.FSID)
+	}
 	script := strings.Join([]string{
 		"set -e",
-		bounded(shortDeadline, "mkdir", "-p", e.Path, "/etc/exports.d"),
+		bounded(shortDeadline, dirs...),
 		// exportfs(8) reads only names that end in .exports.
-		"printf %s " + sshnode.Quote(line) + " > " + sshnode.Quote(e.exportsFile()+".new"),
-		"mv " + sshnode.Quote(e.exportsFile()+".new", e.exportsFile()),
-		bounded(shortDeadline, "exportfs", "-o", options, e.Clients+":"+e.Path),
+		"printf %s " + sshnode.Quote(lines.String()) + " > " + sshnode.Quote(s.file()+".new"),
+		"mv " + sshnode.Quote(s.file()+".new", s.file()),
+		bounded(shortDeadline, "exportfs", "-a"),
 	}, "\n")
 	if _, err := runWithin(ctx, server, 2*shortDeadline, script); err != nil {
-		return fmt.Errorf("export %s: %w", e.Path, err)
+		return fmt.Errorf("export set %s: %w", s.Name, err)
 	}
 	listed, err := ListExports(ctx, server)
 	if err != nil {
 		return err
 	}
+	for _, e := range s.Exports {
+		if why := e.notIn(listed); why != "" {
+			return &NotExportedError{Node: server.Name(), Export: e, Why: why}
+		}
+	}
+	return nil
+}
+
+// notIn says why a list does not show the export as asked, "" when it does.
+func (e Export) notIn(listed []Exported) string {
 	for _, l := range listed {
 		if l.Path != e.Path || l.Clients != e.Clients {
 			continue
 		}
 		if got := l.Options["fsid"]; got != e.FSID {
-			return &NotExportedError{Node: server.Name(), Export: e, Why: "listed with fsid " + orNone(got)}
+			return "listed with fsid " + orNone(got)
 		}
 		for _, o := range strings.Split(e.Options, ",") {
 			// Lists show only some options; those that decide what a trial means, always.
 			if _, ok := l.Options[o]; !ok && slices.Contains([]string{"sync", "async", "rw", "ro"}, o) {
-				return &NotExportedError{Node: server.Name(), Export: e, Why: "listed without " + o}
+				return "listed without " + o
 			}
 		}
-		return nil
+		return ""
 	}
-	return &NotExportedError{Node: server.Name(), Export: e, Why: "not listed"}
+	return "not listed"
 }
 
 // MountBelowError says that a directory is not deleted because a mount is on
@@ -136,33 +174,40 @@ func (e *MountBelowError) Error() string {
 	return fmt.Sprintf("delete %s on %s: %s is a mount point", e.Path, e.Node, e.Mountpoint)
 }
 
-// RemoveExport withdraws an export and, when asked, deletes its directory. An
-// export that is not there is no error. The directory is deleted only when the
+// Remove withdraws the exports and, when asked, deletes their directories. An
+// export that is not there is no error. A directory is deleted only when the
 // mount table shows nothing on or below it, its path has no symbolic link, and
 // then within one file system. Errors: *MountBelowError among others.
-func RemoveExport(ctx context.Context, server *sshnode.Node, e Export, deleteDir bool) error {
-	e, err := e.withDefaults()
+func (s ExportSet) Remove(ctx context.Context, server *sshnode.Node, deleteDirs bool) error {
+	s, err := s.withDefaults()
 	if err != nil {
-		return fmt.Errorf("withdraw export on %s: %w", server.Name(), err)
+		return fmt.Errorf("withdraw exports on %s: %w", server.Name(), err)
 	}
-	script := bounded(shortDeadline, "rm", "-f", e.exportsFile()) + " && { " +
-		bounded(shortDeadline, "exportfs", "-u", e.Clients+":"+e.Path) + " || :; }"
-	if _, err := runWithin(ctx, server, 2*shortDeadline, script); err != nil {
-		return fmt.Errorf("withdraw export %s: %w", e.Path, err)
+	script := []string{bounded(shortDeadline, "rm", "-f", s.file())}
+	for _, e := range s.Exports {
+		script = append(script, bounded(shortDeadline, "exportfs", "-u", e.Clients+":"+e.Path)+" || :")
+	}
+	if _, err := runWithin(ctx, server, DefaultDeadline, strings.Join(script, "\n")); err != nil {
+		return fmt.Errorf("withdraw export set %s: %w", s.Name, err)
 	}
 	listed, err := ListExports(ctx, server)
 	if err != nil {
 		return err
 	}
-	for _, l := range listed {
-		if l.Path == e.Path && l.Clients == e.Clients {
+	for _, e := range s.Exports {
+		if slices.ContainsFunc(listed, func(l Exported) bool { return l.Path == e.Path && l.Clients == e.Clients }) {
 			return fmt.Errorf("withdraw export %s on %s: still listed", e.Path, server.Name())
 		}
 	}
-	if !deleteDir {
+	if !deleteDirs {
 		return nil
 	}
-	return deleteTree(ctx, server, e.Path)
+	for _, e := range s.Exports {
+		if err := deleteTree(ctx, server, e.Path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleteTree deletes a directory of ExportRoot, never a mount, never across one.

@@ -12,41 +12,43 @@ func testExport() Export {
 	return Export{Path: ExportRoot + "/r/t", FSID: NewFSID("r", "t"), Clients: "192.168.127.0/24"}
 }
 
+func testSet() ExportSet { return ExportSet{Name: "r", Exports: []Export{testExport()}} }
+
 func TestExportRoundTrip(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	m.write(t, "exportfs.sh", `[ "$1" = -v ] && { sed "s,^$DIR,," $DIR/etab; exit; }`+"\n", 0o644)
 	e := testExport()
-	if err := AddExport(t.Context(), m.node, e); err != nil {
+	if err := testSet().Add(t.Context(), m.node); err != nil {
 		t.Fatal(err)
 	}
-	file := "exports.d/nfsim-" + e.FSID + ".exports"
+	file := "exports.d/nfsim-r.exports"
 	want := m.dir + e.Path + " 192.168.127.0/24(" + DefaultExport + ",fsid=" + e.FSID + ")\n"
 	if got := m.read(t, file); got != want {
 		t.Errorf("exports file %q, want %q", got, want)
 	}
 	m.write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
-	if err := RemoveExport(t.Context(), m.node, e, false); err != nil {
+	if err := testSet().Remove(t.Context(), m.node, false); err != nil {
 		t.Fatal(err)
 	}
 	if m.exists(file) || !m.exists("srv/nfsim/r/t/sub/file") {
 		t.Error("the exports file is left, or the directory is gone")
 	}
-	if err := RemoveExport(t.Context(), m.node, e, true); err != nil {
+	if err := testSet().Remove(t.Context(), m.node, true); err != nil {
 		t.Fatal(err)
 	}
 	if m.exists("srv/nfsim/r/t") || !m.exists("srv/nfsim/r") {
 		t.Error("the directory is left, or its parent is gone")
 	}
-	if err := RemoveExport(t.Context(), m.node, e, true); err != nil {
+	if err := testSet().Remove(t.Context(), m.node, true); err != nil {
 		t.Errorf("third time: %v", err)
 	}
 }
 
-func TestAddExportChecksTheList(t *testing.T) {
+func TestAddChecksTheList(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"not listed":   `[ "$1" = -o ] && exit 0`,
+		"not listed":   `[ "$1" = -a ] && exit 0`,
 		"another fsid": `[ "$1" = -v ] && { printf '/srv/nfsim/r/t\n\t\t192.168.127.0/24(sync,rw,fsid=7)\n'; exit; }`,
 		"not sync":     `[ "$1" = -v ] && { printf '/srv/nfsim/r/t\n\t\t192.168.127.0/24(async,rw,fsid=` + NewFSID("r", "t") + `)\n'; exit; }`,
 	} {
@@ -55,7 +57,7 @@ func TestAddExportChecksTheList(t *testing.T) {
 			m := newMachine(t)
 			m.write(t, "exportfs.sh", script+"\n", 0o644)
 			var not *NotExportedError
-			if err := AddExport(t.Context(), m.node, testExport()); !errors.As(err, &not) {
+			if err := testSet().Add(t.Context(), m.node); !errors.As(err, &not) {
 				t.Errorf("error %v", err)
 			}
 		})

@@ -30,7 +30,8 @@ echo "$((50+n)) 22 0:$((60+n)) / $2 rw,relatime - nfs4 $1 rw,${opts:-vers=4.2},h
 grep -v " $t " $DIR/mountinfo > $DIR/mountinfo.new; mv $DIR/mountinfo.new $DIR/mountinfo
 `,
 	"exportfs": `case "$1" in
--o) printf '%s\n\t\t%s(sync,wdelay,hide,sec=sys,rw,%s)\n' "${3#*:}" "${3%%:*}" "${2##*,}" >> $DIR/etab;;
+-a) cat $DIR/exports.d/*.exports | while read -r path rest; do
+  fsid=${rest##*,}; printf '%s\n\t\t%s(sync,wdelay,hide,sec=sys,rw,%s)\n' "$path" "${rest%%(*}" "${fsid%)}"; done > $DIR/etab;;
 -u) grep -qxF "${2#*:}" $DIR/etab || { echo "Could not find $2" >&2; exit 1; }; : > $DIR/etab;;
 -v) cat $DIR/etab;;
 esac

@@ -86,7 +86,10 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	if err := e.run.WriteFingerprint(print); err != nil {
 		return e.run, err
 	}
-	err = e.all(ctx, workers)
+	if err := e.export(ctx); err != nil {
+		return e.run, errors.Join(err, e.run.Finish())
+	}
+	err = errors.Join(e.all(ctx, workers), e.unexport(ctx))
 	if !e.spoilt {
 		err = errors.Join(err, mark.clear())
 	}
@@ -200,7 +203,10 @@ func (e *executor) restore(ctx context.Context) error {
 	if err := snapshots.Restore(ctx); err != nil {
 		return fmt.Errorf("restore lab: %w", err)
 	}
-	return nil
+	if e.run == nil {
+		return nil
+	}
+	return e.export(ctx)
 }
 
 // note writes a line to the run's log.
@@ -267,16 +273,18 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scen
 		b.Other = workers[0]
 	}
 	for i, profile := range p.Profiles {
+		export := exportOf(b.RunID, p, i)
 		trial, err := e.run.NewTrial(rundir.TrialMeta{
+			Asked: profile.Options, Export: export.Options,
 			Scenario: p.Scenario.Recorded(), Profile: profile.Name, Repeat: p.Repeat, Batch: p.ID,
 			Started: time.Now(), StartedNS: agent.Mono(),
-			Resources: []string{b.Target.Name, b.Other.Name},
+			Resources: []string{b.Target.Name, b.Other.Name, "export " + export.Path},
 			Repro:     []string{fmt.Sprintf("nfsim run --scenario %s --profile '%s' --seed %d", p.Scenario.ID(), profile.Name, e.plan.Seed)},
 		})
 		if err != nil {
 			return nil, err
 		}
-		b.Cells = append(b.Cells, &scenarios.Cell{Profile: profile, Trial: trial, Key: fmt.Sprintf("%s-%d", p.ID, i+1)})
+		b.Cells = append(b.Cells, &scenarios.Cell{Profile: profile, Trial: trial, Key: cellKey(p, i), Export: export})
 	}
 	return b, nil
 }

@@ -183,7 +183,7 @@ func (c *Cell) stopPollers(ctx context.Context, b *Batch, v *vantage, pollers ma
 		})
 		c.Trial.SetFact("looks_"+file, end.OK)
 	}
-	return c.registerTruth(ctx, b.on(b.server()), c.export.Path+"/"+heldFile, heldFile)
+	return c.registerTruth(ctx, b.on(b.server()), c.Export.Path+"/"+heldFile, heldFile)
 }
 
 func judgeAttrCache(e *Evidence) Judgement {

@@ -41,12 +41,15 @@ type Cell struct {
 	// Key names the cell in paths, Kubernetes names and logs: letters, digits
 	// and dashes, unique in the run.
 	Key string
+	// Export is the cell's own directory on the server, exported for the run's
+	// whole time, with an fsid of its own, so that no client shares a superblock
+	// between two cells.
+	Export nfs.Export
 
 	mu       sync.Mutex
 	err      error
 	pending  pending
 	keys     []string // what its entries in a ledger have in common
-	export   nfs.Export
 	workload *workload
 }
 

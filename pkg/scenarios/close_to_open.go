@@ -46,7 +46,7 @@ func driveCloseToOpen(ctx context.Context, b *Batch) error {
 					}
 				}
 			}
-			return c.registerTruth(ctx, b.on(b.server()), c.export.Path+"/"+file, file)
+			return c.registerTruth(ctx, b.on(b.server()), c.Export.Path+"/"+file, file)
 		})
 	})
 }

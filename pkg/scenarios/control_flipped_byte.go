@@ -53,11 +53,11 @@ func driveFlippedByte(ctx context.Context, b *Batch) error {
 			if err != nil {
 				return err
 			}
-			heal, err := b.injectFor(ctx, []*Cell{c}, flipByte(b.server().Name, c.export.Path+"/"+file, controlRecords/2*controlRecordSize+50))
+			heal, err := b.injectFor(ctx, []*Cell{c}, flipByte(b.server().Name, c.Export.Path+"/"+file, controlRecords/2*controlRecordSize+50))
 			if err != nil {
 				return err
 			}
-			truth := c.logTruth(ctx, node, c.export.Path+"/"+file, file)
+			truth := c.logTruth(ctx, node, c.Export.Path+"/"+file, file)
 			if err := heal(ctx); err != nil {
 				return err
 			}

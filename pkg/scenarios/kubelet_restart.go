@@ -126,7 +126,7 @@ func (b *Batch) podTruth(ctx context.Context, c *Cell) error {
 	if err != nil {
 		return err
 	}
-	return c.logTruth(ctx, node, c.export.Path+"/"+logFile, logFile)
+	return c.logTruth(ctx, node, c.Export.Path+"/"+logFile, logFile)
 }
 
 func judgeKubeletRestart(e *Evidence) Judgement {

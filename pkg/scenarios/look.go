@@ -26,7 +26,7 @@ func (b *Batch) lookAround(ctx context.Context, c *Cell) error {
 		// The pod's own mount, past the kubelet.
 		{podAppends, b.on(b.Target), fmt.Sprintf("/proc/%d/root%s/%s", w.pid, kube.DefaultMountPath, logFile)},
 		{secondName, b.on(b.Other), c.mountPoint() + "/" + logFile},
-		{history.ClientDisk, b.on(b.server()), c.export.Path + "/" + logFile},
+		{history.ClientDisk, b.on(b.server()), c.Export.Path + "/" + logFile},
 	} {
 		t, err := l.v.do(ctx, proto.Request{Op: proto.OpReadFile, Path: l.path, Decode: "log", Lane: c.Key + l.client})
 		if err != nil {
@@ -49,7 +49,7 @@ func (b *Batch) lookAtWire(ctx context.Context, c *Cell) error {
 	}
 	wire := nfs.Observer{Dial: node.Dial, Host: "127.0.0.1"}
 	op := history.Op{Client: history.ClientWire, Result: history.Fail, OuterInvoke: agent.Mono()}
-	data, _, readErr := wire.ReadFile(ctx, c.export.Path, logFile, maxLog)
+	data, _, readErr := wire.ReadFile(ctx, c.Export.Path, logFile, maxLog)
 	op.OuterReturn = agent.Mono()
 	op.Invoke, op.Return = op.OuterInvoke, op.OuterReturn
 	if readErr != nil {

@@ -52,6 +52,9 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 	if err != nil {
 		return err
 	}
+	for _, c := range b.Cells {
+		c.own(c.Export.Path)
+	}
 	err = setup(ctx)
 	if err == nil {
 		err = body(ctx)
@@ -87,16 +90,11 @@ func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
 	)
 }
 
-// withMounts gives every cell an export of its own, mounted with the cell's
-// options on Target and Other, for as long as body runs.
+// withMounts mounts every cell's export with the cell's options on Target and
+// Other, for as long as body runs.
 func (b *Batch) withMounts(ctx context.Context, body func(ctx context.Context) error) error {
 	return b.frame(ctx,
-		func(ctx context.Context) error {
-			if err := b.each(ctx, "export", b.addExport); err != nil {
-				return err
-			}
-			return b.each(ctx, "mount", b.mountCell)
-		},
+		func(ctx context.Context) error { return b.each(ctx, "mount", b.mountCell) },
 		body,
 		func(ctx context.Context) error { return b.eachAnyway(ctx, b.unmountCell) },
 	)
@@ -116,26 +114,6 @@ func (b *Batch) eachAnyway(ctx context.Context, f func(ctx context.Context, c *C
 	return err
 }
 
-// addExport gives the cell an export with an fsid of its own, so that no
-// client shares a superblock between two cells.
-func (b *Batch) addExport(ctx context.Context, c *Cell) error {
-	node, err := b.node(ctx, b.server())
-	if err != nil {
-		return err
-	}
-	c.export = nfs.Export{
-		Path:    nfs.ExportRoot + "/" + b.RunID + "/" + c.Key,
-		Options: c.Profile.Export,
-		FSID:    nfs.NewFSID(b.RunID, c.Key),
-	}
-	c.own(c.export.Path)
-	c.Trial.Update(func(m *rundir.TrialMeta) {
-		m.Asked, m.Export = c.Profile.Options, c.Profile.Export
-		m.Resources = append(m.Resources, "server:"+c.export.Path)
-	})
-	return nfs.AddExport(ctx, node, c.export)
-}
-
 // mountPoint is where the cell's export is mounted on a worker.
 func (c *Cell) mountPoint() string { return nfs.MountRoot + "/" + c.Key }
 
@@ -149,7 +127,7 @@ func (b *Batch) mountCell(ctx context.Context, c *Cell) error {
 			return err
 		}
 		granted, err := nfs.Mounter{}.Mount(ctx, node, nfs.MountSpec{
-			Server: b.server().Addr, Path: c.export.Path, Target: c.mountPoint(), Options: c.Profile.Options,
+			Server: b.server().Addr, Path: c.Export.Path, Target: c.mountPoint(), Options: c.Profile.Options,
 		})
 		if err != nil {
 			return err
@@ -196,16 +174,5 @@ func (b *Batch) unmountCell(ctx context.Context, c *Cell) error {
 			c.Trial.SetFact("unmount_"+m.Name, string(report.How))
 		}
 	}
-	return errors.Join(err, b.removeExport(ctx, c))
-}
-
-func (b *Batch) removeExport(ctx context.Context, c *Cell) error {
-	if c.export.Path == "" {
-		return nil
-	}
-	node, err := b.node(ctx, b.server())
-	if err != nil {
-		return err
-	}
-	return nfs.RemoveExport(ctx, node, c.export, true)
+	return err
 }

@@ -58,7 +58,7 @@ type workload struct {
 
 func (w *workload) podDir() string { return "/var/lib/kubelet/pods/" + string(w.pod.UID) }
 
-// withPods gives every cell an export, a claim with the cell's mount options
+// withPods gives every cell a claim with the cell's mount options
 // and a pod on Target that appends to a log, for as long as body runs. Other
 // mounts the same export with the same options: the second client.
 func (b *Batch) withPods(ctx context.Context, body func(ctx context.Context, k *kube.Client) error) error {
@@ -70,9 +70,6 @@ func (b *Batch) withPods(ctx context.Context, body func(ctx context.Context, k *
 		func(ctx context.Context) error {
 			b.Phase("start pods")
 			if err := k.EnsureNamespace(ctx, b.namespace()); err != nil {
-				return err
-			}
-			if err := b.each(ctx, "export", b.addExport); err != nil {
 				return err
 			}
 			return b.each(ctx, "start pods", func(ctx context.Context, c *Cell) error { return b.startPod(ctx, k, c) })
@@ -95,7 +92,7 @@ func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell) error {
 	c.workload = w
 	var err error
 	w.claim, err = k.CreateNFSClaim(ctx, kube.NFSClaim{
-		Name: c.Key, Namespace: b.namespace(), Server: b.server().Addr, Path: c.export.Path,
+		Name: c.Key, Namespace: b.namespace(), Server: b.server().Addr, Path: c.Export.Path,
 		MountOptions: strings.Split(c.Profile.Options, ","), ReadWriteMany: true,
 	})
 	if err != nil {
@@ -180,7 +177,7 @@ func (b *Batch) mountSecond(ctx context.Context, c *Cell) error {
 		return err
 	}
 	_, err = nfs.Mounter{}.Mount(ctx, node, nfs.MountSpec{
-		Server: b.server().Addr, Path: c.export.Path, Target: c.mountPoint(), Options: c.Profile.Options,
+		Server: b.server().Addr, Path: c.Export.Path, Target: c.mountPoint(), Options: c.Profile.Options,
 	})
 	return err
 }
@@ -190,7 +187,7 @@ func (b *Batch) mountSecond(ctx context.Context, c *Cell) error {
 func (b *Batch) startAppending(ctx context.Context, c *Cell) error {
 	w := c.workload
 	var err error
-	if w.arrivals, err = c.tail(ctx, b.on(b.server()), c.export.Path+"/"+logFile); err != nil {
+	if w.arrivals, err = c.tail(ctx, b.on(b.server()), c.Export.Path+"/"+logFile); err != nil {
 		return err
 	}
 	w.appends, err = c.append(ctx, w.client, b.Target.Name, podAppends, logFile, proto.StreamSpec{
@@ -232,7 +229,7 @@ func (b *Batch) stopPod(ctx context.Context, k *kube.Client, c *Cell) error {
 		_, unmountErr := nfs.Mounter{}.Unmount(ctx, node, c.mountPoint(), nfs.UnmountPlan{})
 		err = errors.Join(err, unmountErr)
 	}
-	return errors.Join(err, b.removeExport(ctx, c))
+	return err
 }
 
 // nodeCleanTimeout is how long a node gets to remove a pod's mount and

@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nfsim/nfsim/pkg/cluster"
-	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
 // awaitReady waits until SSH answers on all machines, their clocks are set, the
-// API server is ready and every worker's node is Ready with a heartbeat newer
-// than since. A machine whose QEMU ends, ends the wait.
-func (k *keeper) awaitReady(ctx context.Context, access cluster.Access, since time.Time) error {
+// API server is ready and every worker's node is Ready and has renewed its lease:
+// after the leases were saved, or after since when none were. A machine whose
+// QEMU ends, ends the wait.
+func (k *keeper) awaitReady(ctx context.Context, access cluster.Access, since time.Time, saved map[string]string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var clocks sync.WaitGroup
 	for _, r := range k.runningMachines() {
@@ -28,7 +28,7 @@ func (k *keeper) awaitReady(ctx context.Context, access cluster.Access, since ti
 			return k.awaitMachine(ctx, r, access, since)
 		})
 	}
-	g.Go(func() error { return k.awaitAPI(ctx, access, since, &clocks) })
+	g.Go(func() error { return k.awaitAPI(ctx, access, since, saved, &clocks) })
 	return g.Wait()
 }
 
@@ -70,7 +70,7 @@ func (k *keeper) dial(ctx context.Context, name string, access cluster.Access) (
 	return nil, fmt.Errorf("no machine %q", name)
 }
 
-func (k *keeper) awaitAPI(ctx context.Context, access cluster.Access, since time.Time, clocks *sync.WaitGroup) error {
+func (k *keeper) awaitAPI(ctx context.Context, access cluster.Access, since time.Time, saved map[string]string, clocks *sync.WaitGroup) error {
 	server := lab.Machine{}
 	var workers []string
 	for _, m := range k.spec.Machines() {
@@ -80,7 +80,7 @@ func (k *keeper) awaitAPI(ctx context.Context, access cluster.Access, since time
 			workers = append(workers, m.Name)
 		}
 	}
-	api, err := kube.New(access.AdminKubeconfig("https://" + k.snapshotStatus().APIServer))
+	api, err := k.api(access)
 	if err != nil {
 		return err
 	}
@@ -88,11 +88,18 @@ func (k *keeper) awaitAPI(ctx context.Context, access cluster.Access, since time
 		return k.machineError(server.Name, "its API server does not become ready", err)
 	}
 	k.steps.logf("API server ready after %.1f s", time.Since(since).Seconds())
-	// A node's lease is renewed by its own clock.
-	clocks.Wait()
+	if saved != nil {
+		if err := pollLeases(ctx, api, "the nodes' leases to be renewed", func(now map[string]string) bool {
+			return renewed(workers, saved, now)
+		}); err != nil {
+			return &lab.InfraError{What: "the kubelets are not heard of", Err: err, Advice: "nfsim lab logs worker1"}
+		}
+		since = time.Time{} // what is there now, is new
+	} else {
+		clocks.Wait() // a lease is renewed by its node's clock
+	}
 	if err := api.AwaitNodesReady(ctx, workers, since); err != nil {
 		return &lab.InfraError{What: "the nodes do not become Ready", Err: err, Advice: "nfsim lab logs worker1"}
 	}
-	k.steps.logf("all nodes Ready after %.1f s", time.Since(since).Seconds())
 	return nil
 }

@@ -25,7 +25,7 @@ type products struct {
 }
 
 // snapshotRecipe changes when the way a snapshot is made does.
-const snapshotRecipe = "ready-2"
+const snapshotRecipe = "ready-3"
 
 // makeProducts builds or finds image and commands, and computes the key of the
 // ready snapshot.

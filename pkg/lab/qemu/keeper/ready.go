@@ -21,12 +21,13 @@ import (
 
 // ready is a ready snapshot: for each machine MACHINE/ram (its memory),
 // MACHINE/state (its devices), MACHINE/disk.qcow2 (over the image's disk) and
-// MACHINE/seed.tar, and access.json with the keys of this very cluster. It is
-// only ever read: machines map the memory privately and write to overlays.
+// MACHINE/seed.tar; access.json with the keys of this very cluster, and leases.json
+// with the versions of its nodes' leases. It is only ever read: machines map the memory privately and write to overlays.
 type ready struct {
 	dir    string
 	image  imageFiles
 	access cluster.Access
+	leases map[string]string // resource versions by node
 }
 
 type imageFiles struct{ disk, kernel, initrd string }
@@ -38,6 +39,7 @@ const (
 	diskFile   = "disk.qcow2"
 	seedFile   = "seed.tar"
 	accessFile = "access.json"
+	leasesFile = "leases.json"
 )
 
 // readyKind is the cache kind of ready snapshots.
@@ -72,14 +74,25 @@ func (k *keeper) makeReady(ctx context.Context, p *products) (*ready, error) {
 		k.release = append(k.release, entry.Release)
 		r.dir = entry.Path()
 	}
-	b, err := os.ReadFile(filepath.Join(r.dir, accessFile))
+	err := errors.Join(r.read(accessFile, &r.access), r.read(leasesFile, &r.leases))
+	if err == nil {
+		err = r.protect(k.spec.Machines())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open ready snapshot: %w", err)
 	}
-	if err := json.Unmarshal(b, &r.access); err != nil {
-		return nil, fmt.Errorf("open ready snapshot: parse %s: %w", accessFile, err)
+	return r, nil
+}
+
+func (r *ready) read(name string, out any) error {
+	b, err := os.ReadFile(filepath.Join(r.dir, name))
+	if err != nil {
+		return err
 	}
-	return r, r.protect(k.spec.Machines())
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("parse %s: %w", name, err)
+	}
+	return nil
 }
 
 // protect closes the snapshot to others, and gives the memory files the write
@@ -87,11 +100,11 @@ func (k *keeper) makeReady(ctx context.Context, p *products) (*ready, error) {
 // privately.
 func (r *ready) protect(machines []lab.Machine) error {
 	if err := os.Chmod(r.dir, 0o700); err != nil {
-		return fmt.Errorf("protect ready snapshot: %w", err)
+		return err
 	}
 	for _, m := range machines {
 		if err := os.Chmod(entryPath(r.dir, m.Name, ramFile), 0o600); err != nil {
-			return fmt.Errorf("protect ready snapshot: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -140,13 +153,16 @@ func (k *keeper) coldBoot(ctx context.Context, p *products, img imageFiles, dir 
 			return err
 		}
 	}
-	if err := k.awaitReady(ctx, product.Access, begin); err != nil {
+	if err := k.awaitReady(ctx, product.Access, begin, nil); err != nil {
 		return err
 	}
 	took := time.Since(begin)
 	k.update(func(s *qemu.Status) { s.ColdBootMS = took.Milliseconds() })
 	k.steps.logf("cold boot until ready: %.1f s", took.Seconds())
 	if err := k.settle(ctx, product.Access); err != nil {
+		return err
+	}
+	if err := k.saveLeases(ctx, product.Access, filepath.Join(dir, leasesFile)); err != nil {
 		return err
 	}
 	return k.save(ctx)

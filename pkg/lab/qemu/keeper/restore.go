@@ -36,7 +36,7 @@ func (k *keeper) restore(ctx context.Context) error {
 		}
 	}
 	k.steps.logf("machines continue after %.1f s", time.Since(begin).Seconds())
-	if err := k.awaitReady(ctx, k.ready.access, begin); err != nil {
+	if err := k.awaitReady(ctx, k.ready.access, begin, k.ready.leases); err != nil {
 		return err
 	}
 	took := time.Since(begin)

@@ -9,11 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nfsim/nfsim/pkg/cluster"
-	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
@@ -132,30 +129,18 @@ func (t cpuTime) idleSince(before cpuTime) float64 {
 // awaitLeasesDue waits until the renewal of one node's lease is due and those
 // of the others follow as soon after it as can be.
 func (k *keeper) awaitLeasesDue(ctx context.Context, access cluster.Access) error {
-	api, err := kube.New(access.AdminKubeconfig("https://" + k.snapshotStatus().APIServer))
+	api, err := k.api(access)
 	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
 	seen := leaseAges{workers: k.spec.Workers, at: map[string]leaseSeen{}}
-	for {
-		leases, err := api.API().CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, metav1.ListOptions{})
+	return pollLeases(ctx, api, "the nodes' leases to be due", func(versions map[string]string) bool {
 		now := time.Now()
-		if err == nil {
-			for _, l := range leases.Items {
-				seen.observe(l.Name, l.ResourceVersion, now)
-			}
-			if seen.due(now) {
-				return nil
-			}
+		for node, v := range versions {
+			seen.observe(node, v, now)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the nodes' leases to be due: %w", ctx.Err())
-		case <-tick.C:
-		}
-	}
+		return seen.due(now)
+	})
 }
 
 // leaseAges knows when each lease was last seen to change.
