@@ -33,6 +33,8 @@ Several labs with different names can be up at once. See docs/labs.md.`,
 		newLabSSHConfigCommand(s),
 		newLabKubeconfigCommand(s),
 		newLabLogsCommand(s),
+		newLabRestoreCommand(s),
+		newLabResetCommand(s),
 		newLabGCCommand(s),
 		newLabKeeperCommand(),
 	)

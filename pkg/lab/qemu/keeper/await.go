@@ -47,7 +47,7 @@ func (k *keeper) awaitMachine(ctx context.Context, r *running, access cluster.Ac
 		return k.machineError(r.Name(), "does not answer on SSH", err)
 	}
 	defer node.Close()
-	clock, err := setClock(ctx, node)
+	clock, err := setClock(ctx, node, k.qemu.Arch)
 	if err != nil {
 		return k.machineError(r.Name(), "its clock cannot be set", err)
 	}

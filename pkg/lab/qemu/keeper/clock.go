@@ -18,32 +18,47 @@ const (
 	// clockGoal is how near a machine's wall clock must be, by the worst case:
 	// offset and uncertainty added. A goal met early ends the setting.
 	clockGoal = 50 * time.Millisecond
-	// clockTries bounds the attempts: each starts a process in the guest, whose
-	// start under TCG takes tens of milliseconds, and not always as many.
-	clockTries = 6
+	// clockTries bounds the attempts; one does, unless the host is very busy.
+	clockTries = 4
 	// clockPings is how many readings a measurement takes; the one with the
 	// shortest round trip counts.
 	clockPings = 4
 )
 
-// clockScript answers each line with what the clock says, read without starting
-// a process. A number moves the clock by so many microseconds first.
-const clockScript = `export LC_ALL=C; echo up
-while read -r by; do
-  if [ "$by" != - ]; then
-    t=$((${EPOCHREALTIME/./} + by))
-    date -u -s "@${t%??????}.${t: -6}" >/dev/null
-  fi
-  echo "$EPOCHREALTIME"
-done`
+// clockScript answers each line with what the clock says; a number moves the
+// clock by so many nanoseconds first. It is one Perl process, which every
+// Debian has, and makes the system calls itself: a process started for each
+// setting would take tens to hundreds of milliseconds under TCG, and the clock
+// be late by as much.
+const clockScript = `use integer; $| = 1;
+my ($get, $set) = @ARGV;
+sub now { my $b = pack("q q", 0, 0); syscall($get, 0, $b) == 0 or die "clock_gettime: $!"; return unpack("q q", $b) }
+print "up\n";
+while (my $by = <STDIN>) {
+  chomp $by;
+  if ($by ne "-") {
+    my ($s, $n) = now();
+    my $t = $s * 1000000000 + $n + $by;
+    syscall($set, 0, pack("q q", $t / 1000000000, $t % 1000000000)) == 0 or die "clock_settime: $!";
+  }
+  printf "%d.%09d\n", now();
+}`
+
+// clockCalls are the numbers of clock_gettime and clock_settime
+// (arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h).
+func clockCalls(arch string) (get, set string) {
+	if arch == "arm64" {
+		return "113", "112"
+	}
+	return "228", "227"
+}
 
 // setClock sets a machine's wall clock by this host's and measures how well.
-// The clock loses the time that setting it takes; how much, each attempt learns
-// from the one before.
-func setClock(ctx context.Context, node *sshnode.Node) (*qemu.Clock, error) {
+func setClock(ctx context.Context, node *sshnode.Node, arch string) (*qemu.Clock, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	p, err := node.Start(ctx, "bash -c "+sshnode.Quote(clockScript))
+	get, set := clockCalls(arch)
+	p, err := node.Start(ctx, sshnode.Quote("perl", "-e", clockScript, get, set))
 	if err != nil {
 		return nil, fmt.Errorf("set clock: %w", err)
 	}
@@ -51,27 +66,19 @@ func setClock(ctx context.Context, node *sshnode.Node) (*qemu.Clock, error) {
 	defer context.AfterFunc(ctx, p.Kill)()
 	s := clockSession{send: p.Stdin, answers: bufio.NewScanner(p.Stdout)}
 	if !s.answers.Scan() {
-		return nil, fmt.Errorf("set clock: the shell does not answer: %v", s.answers.Err())
+		return nil, fmt.Errorf("set clock: no answer: %v", s.answers.Err())
 	}
 	best, err := s.measure()
-	if err != nil {
-		return nil, err
-	}
-	cost := 10 * time.Millisecond // of setting it
 	for range clockTries {
-		if math.Abs(best.OffsetMS)+best.ErrorMS <= ms(clockGoal) {
+		if err != nil || math.Abs(best.OffsetMS)+best.ErrorMS <= ms(clockGoal) {
 			break
 		}
-		by := cost - fromMS(best.OffsetMS)
-		if _, err := s.ask(strconv.FormatInt(by.Microseconds(), 10)); err != nil {
-			return nil, err
+		if _, err = s.ask(strconv.FormatInt(-int64(best.OffsetMS*float64(time.Millisecond)), 10)); err != nil {
+			break
 		}
-		if best, err = s.measure(); err != nil {
-			return nil, err
-		}
-		cost = min(max(cost-fromMS(best.OffsetMS), 0), time.Second)
+		best, err = s.measure()
 	}
-	return best, nil
+	return best, err
 }
 
 type clockSession struct {
@@ -112,11 +119,11 @@ func (s *clockSession) ask(line string) (*qemu.Clock, error) {
 	return &qemu.Clock{OffsetMS: ms(there.Sub(sent.Round(0).Add(wait / 2))), ErrorMS: ms(wait / 2), At: sent.UTC()}, nil
 }
 
-// parseClock reads bash's EPOCHREALTIME: seconds and microseconds.
+// parseClock reads seconds and nanoseconds.
 func parseClock(s string) (time.Time, error) {
 	sec, frac, ok := strings.Cut(strings.TrimSpace(s), ".")
-	if !ok || len(frac) != 6 {
-		return time.Time{}, fmt.Errorf("read clock: %q is not seconds and microseconds", s)
+	if !ok || len(frac) != 9 {
+		return time.Time{}, fmt.Errorf("read clock: %q is not seconds and nanoseconds", s)
 	}
 	a, err := strconv.ParseInt(sec, 10, 64)
 	if err != nil {
@@ -126,9 +133,7 @@ func parseClock(s string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read clock: %w", err)
 	}
-	return time.Unix(a, int64(b)*1000), nil
+	return time.Unix(a, int64(b)), nil
 }
-
-func fromMS(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
