@@ -1,12 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"context"
 
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 )

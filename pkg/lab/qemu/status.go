@@ -22,6 +22,7 @@ const (
 	Starting  Phase = "starting"  // images, cold boot or restore
 	Ready     Phase = "ready"     // SSH on all machines, API ready, all nodes Ready
 	Restoring Phase = "restoring" // going back to the ready snapshot
+	Broken    Phase = "broken"    // a restore failed; another one may do
 	Stopping  Phase = "stopping"
 	Failed    Phase = "failed" // did not come up; Status.Error says why
 	Down      Phase = "down"
@@ -30,7 +31,7 @@ const (
 
 // Alive says whether a keeper is behind the phase.
 func (p Phase) Alive() bool {
-	return p == Starting || p == Ready || p == Restoring || p == Stopping
+	return p == Starting || p == Ready || p == Restoring || p == Broken || p == Stopping
 }
 
 // Status is what a keeper says of its lab.

@@ -3,9 +3,9 @@ package keeper
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -73,19 +73,34 @@ func answer(w http.ResponseWriter, err error) {
 	_ = json.NewEncoder(w).Encode(f)
 }
 
-// begin starts an order on a ready lab; end must be called after it.
-func (k *keeper) begin() (end func(), err error) {
-	if !k.op.TryLock() {
-		return nil, &lab.UsageError{What: "the lab is carrying out another order", Advice: "wait for it"}
+// begin waits for its turn and starts an order on a lab in one of these
+// phases; end must be called after it. The context ends with the request's and
+// with the keeper's.
+func (k *keeper) begin(r *http.Request, phases ...qemu.Phase) (ctx context.Context, end func(), err error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(k.ctx, cancel)
+	release := func() {
+		stop()
+		cancel()
+	}
+	select {
+	case k.op <- struct{}{}:
+	case <-ctx.Done():
+		release()
+		return nil, nil, fmt.Errorf("wait for the lab's other orders: %w", ctx.Err())
 	}
 	k.mu.Lock()
 	phase := k.status.Phase
 	k.mu.Unlock()
-	if phase != qemu.Ready {
-		k.op.Unlock()
-		return nil, &lab.UsageError{What: fmt.Sprintf("the lab is %s, not ready", phase)}
+	if !slices.Contains(phases, phase) {
+		<-k.op
+		release()
+		return nil, nil, &lab.UsageError{What: fmt.Sprintf("the lab is %s, not %s", phase, phases[0])}
 	}
-	return k.op.Unlock, nil
+	return ctx, func() {
+		<-k.op
+		release()
+	}, nil
 }
 
 func (k *keeper) orderLink(r *http.Request) error {
@@ -93,6 +108,11 @@ func (k *keeper) orderLink(r *http.Request) error {
 	if err != nil {
 		return &lab.UsageError{What: "link: up is neither true nor false"}
 	}
+	_, end, err := k.begin(r, qemu.Ready)
+	if err != nil {
+		return err
+	}
+	defer end()
 	if err := k.net.SetLink(r.FormValue("machine"), up); err != nil {
 		return &lab.UsageError{What: err.Error()}
 	}
@@ -100,23 +120,24 @@ func (k *keeper) orderLink(r *http.Request) error {
 }
 
 func (k *keeper) orderRestore(r *http.Request) error {
-	end, err := k.begin()
+	ctx, end, err := k.begin(r, qemu.Ready, qemu.Broken)
 	if err != nil {
 		return err
 	}
 	defer end()
 	k.setPhase(qemu.Restoring)
-	err = k.restore(r.Context())
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		err = fmt.Errorf("restore was given up by who asked for it: %w", err)
+	err = k.restore(ctx)
+	if err != nil {
+		k.steps.logf("restore failed: %v", err)
+		k.setPhase(qemu.Broken)
+		return err
 	}
-	// A lab whose restore failed is ready only for another one.
 	k.setPhase(qemu.Ready)
-	return err
+	return nil
 }
 
 func (k *keeper) orderReset(r *http.Request) error {
-	end, err := k.begin()
+	ctx, end, err := k.begin(r, qemu.Ready)
 	if err != nil {
 		return err
 	}
@@ -125,7 +146,7 @@ func (k *keeper) orderReset(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := m.Reset(r.Context()); err != nil {
+	if err := m.Reset(ctx); err != nil {
 		return k.machineError(m.Name(), "cannot be reset", err)
 	}
 	k.net.DropConns(m.Name())

@@ -48,13 +48,14 @@ type keeper struct {
 	accel  host.Accel
 	cancel context.CancelCauseFunc
 
-	net     *network.Network
+	ctx     context.Context // ends when the keeper is to stop
 	ready   *ready
 	release []func() error // cache entries that the machines use
 
-	op sync.Mutex // one order at a time: start, restore, reset
+	op chan struct{} // holds one token: one order at a time (start, restore, reset, link)
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex       // guards what follows
+	net      *network.Network // set once
 	status   qemu.Status
 	machines map[string]*running
 	released bool
@@ -83,7 +84,9 @@ func Run(ctx context.Context, opts Options) error {
 	defer cancel(nil)
 	k := &keeper{
 		dir:      dir,
+		ctx:      ctx,
 		cancel:   cancel,
+		op:       make(chan struct{}, 1),
 		steps:    &steps{log: opts.Log, events: opts.Events},
 		machines: map[string]*running{},
 	}
@@ -127,6 +130,9 @@ func (k *keeper) run(ctx context.Context, opts Options) error {
 		k.steps.logf("going down: %v", context.Cause(ctx))
 	}
 	if ctx.Err() != nil {
+		if err != nil {
+			k.steps.interrupted(context.Cause(ctx))
+		}
 		err = nil
 	}
 	k.setPhase(qemu.Stopping)
@@ -176,8 +182,8 @@ func (k *keeper) readSpec(opts Options) error {
 
 // start brings the lab to ready.
 func (k *keeper) start(ctx context.Context) error {
-	k.op.Lock()
-	defer k.op.Unlock()
+	k.op <- struct{}{}
+	defer func() { <-k.op }()
 	if err := k.checkHost(ctx); err != nil {
 		return err
 	}
@@ -229,17 +235,20 @@ func (k *keeper) memNeedMiB() int {
 }
 
 func (k *keeper) makeNetwork() error {
-	var err error
-	if k.net, err = network.New(network.Config{Gateway: qemu.Gateway()}); err != nil {
+	net, err := network.New(network.Config{Gateway: qemu.Gateway()})
+	if err != nil {
 		return err
 	}
+	k.mu.Lock()
+	k.net = net
+	k.mu.Unlock()
 	return k.forward()
 }
 
 // teardown ends everything and writes down how the lab ended.
 func (k *keeper) teardown(failure error) error {
-	k.op.Lock()
-	defer k.op.Unlock()
+	k.op <- struct{}{}
+	defer func() { <-k.op }()
 	k.killAll()
 	if k.net != nil {
 		_ = k.net.Close()

@@ -3,9 +3,13 @@ package keeper_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +17,9 @@ import (
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/lab/qemu/keeper"
 )
+
+// starterEnv makes the test binary play a process that starts a lab.
+const starterEnv = "NFSIM_TEST_STARTER"
 
 // TestMain lets the test binary play nfsim: qemu.Start runs it as a keeper.
 func TestMain(m *testing.M) {
@@ -24,6 +31,11 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if os.Getenv(starterEnv) != "" {
+		_, err := qemu.Start(context.Background(), qemu.Spec{}, qemu.Options{Tether: true})
+		fmt.Println(err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -93,22 +105,7 @@ func TestTether(t *testing.T) {
 		_, err := qemu.Start(ctx, qemu.Spec{}, qemu.Options{Tether: true})
 		started <- err
 	}()
-	for s := (qemu.Status{}); s.Phase != qemu.Starting; {
-		labs, err := qemu.List()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(labs) == 1 {
-			s = labs[0]
-		}
-		select {
-		case err := <-started:
-			t.Fatalf("ended early: %v", err)
-		case <-ctx.Done():
-			t.Fatal("never began")
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	awaitPhase(ctx, t, qemu.Starting)
 	var half *qemu.HalfUpError
 	if _, err := qemu.Attach(ctx, qemu.DefaultName); !errors.As(err, &half) {
 		t.Errorf("attach: %v, want *qemu.HalfUpError", err)
@@ -124,5 +121,62 @@ func TestTether(t *testing.T) {
 	labs, err := qemu.List()
 	if err != nil || len(labs) != 1 || labs[0].Phase != qemu.Down {
 		t.Errorf("list = %+v, %v", labs, err)
+	}
+}
+
+// TestStarterKilled kills the starter with a signal that it cannot handle: the
+// keeper and what it runs must go.
+func TestStarterKilled(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	script := "echo $$ > " + pidFile + "; exec /bin/sleep 600"
+	fakePath(t, map[string]string{"qemu-system-x86_64": script, "qemu-system-aarch64": script, "qemu-img": ""})
+	ctx := testContext(t)
+	starter := exec.CommandContext(ctx, os.Args[0]) //nolint:gosec // this test
+	starter.Env = append(os.Environ(), starterEnv+"=1")
+	if err := starter.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitPhase(ctx, t, qemu.Starting)
+	var child int
+	await(ctx, t, "the keeper's child", func() bool {
+		b, err := os.ReadFile(pidFile)
+		if err != nil {
+			return false
+		}
+		child, err = strconv.Atoi(strings.TrimSpace(string(b)))
+		return err == nil
+	})
+	if err := starter.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = starter.Wait()
+	awaitPhase(ctx, t, qemu.Down)
+	await(ctx, t, "the keeper's child to go", func() bool { return syscall.Kill(child, 0) != nil })
+	if err := qemu.Remove(qemu.DefaultName); err != nil {
+		await(ctx, t, "the keeper to go", func() bool { return qemu.Remove(qemu.DefaultName) == nil })
+	}
+}
+
+func awaitPhase(ctx context.Context, t *testing.T, phase qemu.Phase) {
+	t.Helper()
+	await(ctx, t, "a lab that is "+string(phase), func() bool {
+		labs, err := qemu.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(labs) == 1 && labs[0].Phase == phase
+	})
+}
+
+func await(ctx context.Context, t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for %s", what)
+		case <-tick.C:
+		}
 	}
 }

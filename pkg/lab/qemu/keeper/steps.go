@@ -39,6 +39,13 @@ func (s *steps) ready() {
 	s.hangUp()
 }
 
+// interrupted tells a starter that still listens that the lab was taken down
+// before it was ready.
+func (s *steps) interrupted(cause error) {
+	s.send(qemu.Event{Failure: &qemu.Failure{Usage: true, What: fmt.Sprintf("the lab was ended while it started: %v", cause)}})
+	s.hangUp()
+}
+
 // finish says how the keeper ended, if somebody still listens.
 func (s *steps) finish(err error) {
 	if err != nil {

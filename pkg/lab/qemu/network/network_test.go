@@ -351,9 +351,6 @@ func TestStoppedMachineStallsNobody(t *testing.T) {
 		if st.DroppedQueue > 0 {
 			break
 		}
-		if testing.Verbose() && st.FramesOut%1000 == 0 {
-			t.Logf("%+v", st)
-		}
 		select {
 		case <-t.Context().Done():
 			t.Fatal("queue never filled")
