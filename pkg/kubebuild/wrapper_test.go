@@ -99,6 +99,20 @@ func TestWrapperKeepsPublishedReplacements(t *testing.T) {
 	}
 }
 
+func TestWrapperSubstitutes(t *testing.T) {
+	t.Parallel()
+	text := []byte("module k8s.io/kubernetes\n\nreplace k8s.io/legacy-cloud-providers => ./staging/src/k8s.io/legacy-cloud-providers\n")
+	for version, want := range map[string]string{"v1.29.6": "v0.29.5", "v1.30.4": "v0.30.4"} {
+		got, err := wrapperGoMod(text, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "=> k8s.io/legacy-cloud-providers " + want; !strings.Contains(string(got), want) {
+			t.Errorf("%s: no %q in\n%s", version, want, got)
+		}
+	}
+}
+
 func TestEtcdGoMod(t *testing.T) {
 	t.Parallel()
 	got, err := etcdGoMod([]byte("module go.etcd.io/etcd/server/v3\n\ngo 1.24.0\n\nreplace go.etcd.io/etcd/api/v3 => ../api\n"), "v3.6.16")
