@@ -71,7 +71,11 @@ func printStatus(out io.Writer, st qemu.Status) error {
 	fmt.Fprintf(w, "lab %s\t%s\n", st.Name, st.Phase)
 	switch {
 	case st.Error != nil:
-		fmt.Fprintf(w, "  reason\t%s\n", st.Error.What)
+		machine := ""
+		if st.Error.Machine != "" {
+			machine = "machine " + st.Error.Machine + ": "
+		}
+		fmt.Fprintf(w, "  reason\t%s%s\n", machine, st.Error.What)
 	case st.Phase != qemu.Ready && st.Step != "":
 		fmt.Fprintf(w, "  step\t%s\n", st.Step)
 	}
