@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -183,11 +184,12 @@ func (s ExportSet) Remove(ctx context.Context, server *sshnode.Node, deleteDirs 
 	if err != nil {
 		return fmt.Errorf("withdraw exports on %s: %w", server.Name(), err)
 	}
-	script := []string{bounded(shortDeadline, "rm", "-f", s.file())}
+	withdraw := []string{"exportfs", "-u"}
 	for _, e := range s.Exports {
-		script = append(script, bounded(shortDeadline, "exportfs", "-u", e.Clients+":"+e.Path)+" || :")
+		withdraw = append(withdraw, e.Clients+":"+e.Path)
 	}
-	if _, err := runWithin(ctx, server, DefaultDeadline, strings.Join(script, "\n")); err != nil {
+	script := bounded(shortDeadline, "rm", "-f", s.file()) + " && { " + bounded(DefaultDeadline, withdraw...) + " || :; }"
+	if _, err := runWithin(ctx, server, shortDeadline+DefaultDeadline, script); err != nil {
 		return fmt.Errorf("withdraw export set %s: %w", s.Name, err)
 	}
 	listed, err := ListExports(ctx, server)
@@ -202,31 +204,40 @@ func (s ExportSet) Remove(ctx context.Context, server *sshnode.Node, deleteDirs 
 	if !deleteDirs {
 		return nil
 	}
-	for _, e := range s.Exports {
-		if err := deleteTree(ctx, server, e.Path); err != nil {
-			return err
-		}
+	paths := make([]string, len(s.Exports))
+	for i, e := range s.Exports {
+		paths[i] = e.Path
 	}
-	return nil
+	return deleteTrees(ctx, server, paths)
 }
 
-// deleteTree deletes a directory of ExportRoot, never a mount, never across one.
-func deleteTree(ctx context.Context, node *sshnode.Node, dir string) error {
+// deleteTrees deletes directories of ExportRoot, never a mount, never across
+// one, and then the directories above them that are empty, below ExportRoot.
+func deleteTrees(ctx context.Context, node *sshnode.Node, dirs []string) error {
 	mounts, err := Mounts(ctx, node)
 	if err != nil {
 		return err
 	}
-	for _, m := range mounts {
-		if m.Mountpoint == dir || strings.HasPrefix(m.Mountpoint, dir+"/") {
-			return &MountBelowError{Node: node.Name(), Path: dir, Mountpoint: m.Mountpoint}
+	var script strings.Builder
+	script.WriteString("status=0\n")
+	for _, dir := range dirs {
+		for _, m := range mounts {
+			if m.Mountpoint == dir || strings.HasPrefix(m.Mountpoint, dir+"/") {
+				return &MountBelowError{Node: node.Name(), Path: dir, Mountpoint: m.Mountpoint}
+			}
+		}
+		fmt.Fprintf(&script, `if [ -e %[1]s ]; then
+	if real=$(readlink -e %[1]s) && [ "$real" = %[1]s ]; then %[2]s || status=1
+	else echo "a part of the path %[1]s is a symbolic link" >&2; status=1; fi
+fi
+`, sshnode.Quote(dir), bounded(DefaultDeadline, "find", dir, "-xdev", "-depth", "-delete"))
+		if parent := path.Dir(dir); parent != ExportRoot {
+			fmt.Fprintf(&script, "rmdir %s 2>/dev/null\n", sshnode.Quote(parent))
 		}
 	}
-	q := sshnode.Quote(dir)
-	script := fmt.Sprintf(`[ -e %[1]s ] || exit 0
-real=$(readlink -e %[1]s) && [ "$real" = %[1]s ] || { echo "a part of the path is a symbolic link" >&2; exit 1; }
-%[2]s`, q, bounded(DefaultDeadline, "find", dir, "-xdev", "-depth", "-delete"))
-	if _, err := runWithin(ctx, node, DefaultDeadline, script); err != nil {
-		return fmt.Errorf("delete %s: %w", dir, err)
+	script.WriteString("exit $status\n")
+	if _, err := runWithin(ctx, node, 2*DefaultDeadline, script.String()); err != nil {
+		return fmt.Errorf("delete exported directories: %w", err)
 	}
 	return nil
 }

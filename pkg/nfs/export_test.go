@@ -37,8 +37,8 @@ func TestExportRoundTrip(t *testing.T) {
 	if err := testSet().Remove(t.Context(), m.node, true); err != nil {
 		t.Fatal(err)
 	}
-	if m.exists("srv/nfsim/r/t") || !m.exists("srv/nfsim/r") {
-		t.Error("the directory is left, or its parent is gone")
+	if m.exists("srv/nfsim/r") || !m.exists("srv/nfsim") {
+		t.Error("the directory is left, or the root is gone")
 	}
 	if err := testSet().Remove(t.Context(), m.node, true); err != nil {
 		t.Errorf("third time: %v", err)
@@ -64,14 +64,14 @@ func TestAddChecksTheList(t *testing.T) {
 	}
 }
 
-func TestDeleteTreeKeepsMounts(t *testing.T) {
+func TestDeleteTreesKeepMounts(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"", "/sub", "/sub/deeper"} {
 		m := newMachine(t)
 		m.write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
 		m.write(t, "mountinfo", "90 22 0:61 / "+ExportRoot+"/r/t"+at+" rw - ext4 /dev/b rw\n", 0o644)
 		var below *MountBelowError
-		if err := deleteTree(t.Context(), m.node, ExportRoot+"/r/t"); !errors.As(err, &below) {
+		if err := deleteTrees(t.Context(), m.node, []string{ExportRoot + "/r/t"}); !errors.As(err, &below) {
 			t.Errorf("mount at %q: error %v", at, err)
 		}
 		if !m.exists("srv/nfsim/r/t/sub/file") {
@@ -80,7 +80,7 @@ func TestDeleteTreeKeepsMounts(t *testing.T) {
 	}
 }
 
-func TestDeleteTreeFollowsNoLink(t *testing.T) {
+func TestDeleteTreesFollowNoLink(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	m.write(t, "precious/t/file", "x", 0o644)
@@ -88,7 +88,7 @@ func TestDeleteTreeFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(filepath.Join(m.dir, "precious"), filepath.Join(m.dir, "srv/nfsim/r")); err != nil {
 		t.Fatal(err)
 	}
-	if err := deleteTree(t.Context(), m.node, ExportRoot+"/r/t"); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+	if err := deleteTrees(t.Context(), m.node, []string{ExportRoot + "/r/t"}); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 		t.Errorf("error %v", err)
 	}
 	if !m.exists("precious/t/file") {

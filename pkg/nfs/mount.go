@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,59 +106,127 @@ func (m Mounter) root() string {
 	return m.Root
 }
 
+// check refuses a spec that no mount could come of, and returns its source.
+func (m Mounter) check(spec MountSpec) (source string, err error) {
+	if err := checkBelow(m.root(), spec.Target); err != nil {
+		return "", err
+	}
+	if _, err := splitOptions(spec.Options); err != nil {
+		return "", err
+	}
+	if spec.Server == "" || !path.IsAbs(spec.Path) {
+		return "", fmt.Errorf("source %s:%s is not server:/path", spec.Server, spec.Path)
+	}
+	if strings.Contains(spec.Server, ":") { // IPv6, nfs(5)
+		return "[" + spec.Server + "]:" + spec.Path, nil
+	}
+	return spec.Server + ":" + spec.Path, nil
+}
+
 // Mount makes the target directory, mounts, and returns what the kernel
 // granted. Use Compare on it. Errors: *AlreadyMountedError, *NotMountedError,
 // *SharedError, *sshnode.ExitError with what mount(8) said (exit status 124 or
 // 137: its deadline was over).
 func (m Mounter) Mount(ctx context.Context, node *sshnode.Node, spec MountSpec) (Granted, error) {
+	made, err := m.MountAll(ctx, node, []MountSpec{spec})
+	if err != nil {
+		return Granted{}, err
+	}
+	return made[0].Granted, made[0].Err
+}
+
+// Made is what became of one mount of several.
+type Made struct {
+	Granted Granted
+	Err     error // as those of Mount
+}
+
+// MountAll is Mount for several mounts of one node, one after the other in one
+// round trip. The error is the node's; what is wrong with one mount alone is
+// in its Made, in the order of specs.
+func (m Mounter) MountAll(ctx context.Context, node *sshnode.Node, specs []MountSpec) ([]Made, error) {
 	deadline := m.Deadline
 	if deadline <= 0 {
 		deadline = DefaultDeadline
 	}
-	if err := checkBelow(m.root(), spec.Target); err != nil {
-		return Granted{}, fmt.Errorf("mount on %s: %w", node.Name(), err)
+	made := make([]Made, len(specs))
+	commands := make([]string, len(specs))
+	var script strings.Builder
+	for i, spec := range specs {
+		source, err := m.check(spec)
+		if err != nil {
+			made[i].Err = fmt.Errorf("mount on %s: %w", node.Name(), err)
+			continue
+		}
+		args := []string{"mount", "-t", "nfs"}
+		if spec.Options != "" {
+			args = append(args, "-o", spec.Options)
+		}
+		commands[i] = bounded(deadline, append(args, source, spec.Target)...)
+		// A target that is in the table is never touched: it may be dead.
+		fmt.Fprintf(&script, "if grep -qF %s %s; then echo %s %d mounted; else out=$(%s 2>&1 && %s 2>&1); echo %s %d $? \"$(printf %%s \"$out\" | tr '\\n' ' ')\"; fi\n",
+			sshnode.Quote(" "+spec.Target+" "), mountTable, mountMark, i, bounded(shortDeadline, "mkdir", "-p", spec.Target), commands[i], mountMark, i)
 	}
-	if _, err := splitOptions(spec.Options); err != nil {
-		return Granted{}, fmt.Errorf("mount on %s: %w", node.Name(), err)
-	}
-	if spec.Server == "" || !path.IsAbs(spec.Path) {
-		return Granted{}, fmt.Errorf("mount on %s: source %s:%s is not server:/path", node.Name(), spec.Server, spec.Path)
-	}
-	before, err := Mounts(ctx, node)
+	script.WriteString("cat " + mountTable + "\n")
+	res, err := runWithin(ctx, node, time.Duration(max(len(specs), 1))*(shortDeadline+deadline), script.String())
 	if err != nil {
-		return Granted{}, err
+		return nil, fmt.Errorf("mount: %w", err)
 	}
-	if there, ok := FindMount(before, spec.Target); ok {
-		return Granted{}, &AlreadyMountedError{Node: node.Name(), Mount: there}
+	status, table := splitMarks(res.Stdout)
+	after, err := parseTable(node, table)
+	if err != nil {
+		return nil, err
 	}
+	for i, spec := range specs {
+		if made[i].Err == nil {
+			made[i] = m.judgeMount(ctx, node, spec, commands[i], status[i], after)
+		}
+	}
+	return made, nil
+}
 
-	args := []string{"mount", "-t", "nfs"}
-	if spec.Options != "" {
-		args = append(args, "-o", spec.Options)
-	}
-	source := spec.Server + ":" + spec.Path
-	if strings.Contains(spec.Server, ":") { // IPv6, nfs(5)
-		source = "[" + spec.Server + "]:" + spec.Path
-	}
-	args = append(args, source, spec.Target)
-	cmd := bounded(shortDeadline, "mkdir", "-p", spec.Target) + " && " + bounded(deadline, args...) + " && cat " + mountTable
-	res, err := runWithin(ctx, node, shortDeadline+deadline, cmd)
-	if err != nil {
-		return Granted{}, fmt.Errorf("mount %s: %w", source, err)
-	}
-	after, err := parseTable(node, res)
-	if err != nil {
-		return Granted{}, err
-	}
+// judgeMount says what one mount came to, from what mount(8) said of it and
+// the table afterwards.
+func (m Mounter) judgeMount(ctx context.Context, node *sshnode.Node, spec MountSpec, command, status string, after []Granted) Made {
 	got, ok := FindMount(after, spec.Target)
-	if !ok {
-		return Granted{}, &NotMountedError{Node: node.Name(), Target: spec.Target}
+	code, said, _ := strings.Cut(status, " ")
+	switch exit, err := strconv.Atoi(code); {
+	case code == "mounted":
+		return Made{Err: &AlreadyMountedError{Node: node.Name(), Mount: got}}
+	case err != nil:
+		return Made{Err: fmt.Errorf("mount on %s: no word about %s", node.Name(), spec.Target)}
+	case exit != 0:
+		failed := &sshnode.ExitError{Node: node.Name(), Cmd: command, Result: sshnode.Result{ExitStatus: exit, Stderr: []byte(said)}}
+		return Made{Err: fmt.Errorf("mount %s:%s: %w", spec.Server, spec.Path, failed)}
+	case !ok:
+		return Made{Err: &NotMountedError{Node: node.Name(), Target: spec.Target}}
 	}
 	if others := SharedWith(after, got); len(others) > 0 && !spec.AllowShared {
 		_, err := m.Unmount(ctx, node, spec.Target, UnmountPlan{})
-		return got, &SharedError{Node: node.Name(), Mount: got, Others: others, Unmount: err}
+		return Made{Granted: got, Err: &SharedError{Node: node.Name(), Mount: got, Others: others, Unmount: err}}
 	}
-	return got, nil
+	return Made{Granted: got}
+}
+
+// mountMark begins a line of MountAll's script that is no line of the table.
+const mountMark = "nfsim-mount"
+
+// splitMarks takes the marked lines out of an output: by number, what follows
+// it. The rest is returned as it was.
+func splitMarks(out []byte) (status map[int]string, rest []byte) {
+	status = map[int]string{}
+	for line := range bytes.Lines(out) {
+		marked, ok := bytes.CutPrefix(line, []byte(mountMark+" "))
+		if !ok {
+			rest = append(rest, line...)
+			continue
+		}
+		number, said, _ := strings.Cut(strings.TrimSpace(string(marked)), " ")
+		if i, err := strconv.Atoi(number); err == nil {
+			status[i] = said
+		}
+	}
+	return status, rest
 }
 
 // Mounts reads the mount table of a node's first process.
@@ -166,14 +235,14 @@ func Mounts(ctx context.Context, node *sshnode.Node) ([]Granted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the mount table: %w", err)
 	}
-	return parseTable(node, res)
+	return parseTable(node, res.Stdout)
 }
 
 // mountTable is the host's, whatever namespace the SSH session is in.
 const mountTable = "/proc/1/mountinfo"
 
-func parseTable(node *sshnode.Node, res sshnode.Result) ([]Granted, error) {
-	mounts, err := ParseMountinfo(bytes.NewReader(res.Stdout))
+func parseTable(node *sshnode.Node, table []byte) ([]Granted, error) {
+	mounts, err := ParseMountinfo(bytes.NewReader(table))
 	if err != nil {
 		return nil, fmt.Errorf("read the mount table of %s: %w", node.Name(), err)
 	}

@@ -132,7 +132,7 @@ func tryUnmount(ctx context.Context, node *sshnode.Node, target string, how How,
 	var mounts []Granted
 	var exit *sshnode.ExitError
 	if runErr == nil || errors.As(runErr, &exit) {
-		mounts, err = parseTable(node, res)
+		mounts, err = parseTable(node, res.Stdout)
 	} else {
 		mounts, err = Mounts(ctx, node)
 	}
@@ -151,4 +151,36 @@ func orDefault(d, def time.Duration) time.Duration {
 		return def
 	}
 	return d
+}
+
+// UnmountAll is Unmount for several targets of one node: all that can be
+// unmounted without force in one round trip, the others one by one.
+func (m Mounter) UnmountAll(ctx context.Context, node *sshnode.Node, targets []string, plan UnmountPlan) ([]UnmountReport, error) {
+	reports := make([]UnmountReport, len(targets))
+	var script strings.Builder
+	within := orDefault(plan.Normal, 30*time.Second)
+	for i, target := range targets {
+		reports[i] = UnmountReport{Target: target, How: Normal}
+		if err := checkBelow(m.root(), target); err != nil {
+			return reports, fmt.Errorf("unmount on %s: %w", node.Name(), err)
+		}
+		fmt.Fprintf(&script, "%s 2>/dev/null\n%s 2>/dev/null\n", bounded(within, "umount", "-i", "-c", target), bounded(shortDeadline, "rmdir", target))
+	}
+	script.WriteString("cat " + mountTable + "\n")
+	res, err := runWithin(ctx, node, time.Duration(len(targets))*(within+shortDeadline), script.String())
+	if err != nil {
+		return reports, fmt.Errorf("unmount: %w", err)
+	}
+	mounts, err := parseTable(node, res.Stdout)
+	if err != nil {
+		return reports, err
+	}
+	var errs []error
+	for i, target := range targets {
+		if _, still := FindMount(mounts, target); still {
+			reports[i], err = m.Unmount(ctx, node, target, plan)
+			errs = append(errs, err)
+		}
+	}
+	return reports, errors.Join(errs...)
 }

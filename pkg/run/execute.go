@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
@@ -49,7 +50,8 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	if len(workers) < 2 {
 		return nil, &lab.UsageError{What: fmt.Sprintf("lab %s has %d workers", l.Name(), len(workers)), Advice: "at least 2 are needed"}
 	}
-	e := &executor{lab: l, plan: plan, progress: opts.Progress}
+	e := &executor{lab: l, plan: plan, progress: opts.Progress, fleet: scenarios.NewFleet(l)}
+	defer e.fleet.Close()
 	journal, err := fault.OpenJournal(l.StateDir(), l.Name())
 	if err != nil {
 		return nil, err
@@ -89,7 +91,7 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	if err := e.export(ctx); err != nil {
 		return e.run, errors.Join(err, e.run.Finish())
 	}
-	err = errors.Join(e.all(ctx, workers), e.unexport(ctx))
+	err = errors.Join(e.all(ctx, workers), e.cleanUp(ctx))
 	if !e.spoilt {
 		err = errors.Join(err, mark.clear())
 	}
@@ -102,10 +104,13 @@ type executor struct {
 	plan     Plan
 	run      *rundir.Run
 	injector *fault.Injector
+	fleet    *scenarios.Fleet
 	progress Progress
 	log      io.Writer
 	logMu    sync.Mutex
-	spoilt   bool // a batch failed and the lab was not restored since
+
+	usedCluster atomic.Bool // a batch talked to the API server
+	spoilt      bool        // a batch failed and the lab was not restored since
 }
 
 // healLeftovers puts right what an earlier nfsim that was killed left broken.
@@ -200,6 +205,7 @@ func (e *executor) restore(ctx context.Context) error {
 		return nil
 	}
 	e.progress.Say("restore the lab from its ready snapshot")
+	e.fleet.Close()
 	if err := snapshots.Restore(ctx); err != nil {
 		return fmt.Errorf("restore lab: %w", err)
 	}
@@ -259,7 +265,7 @@ func (e *executor) batch(ctx context.Context, p Batch, target string, workers []
 // prepare makes the scenario's view of a batch, with a trial for each cell.
 func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scenarios.Batch, error) {
 	b := &scenarios.Batch{
-		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector,
+		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector, Fleet: e.fleet,
 		Kube:  e.kube,
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
 	}
@@ -291,6 +297,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scen
 
 // kube connects to the lab's API server.
 func (e *executor) kube(ctx context.Context) (*kube.Client, error) {
+	e.usedCluster.Store(true)
 	config, err := e.lab.Kubeconfig(ctx)
 	if err != nil {
 		return nil, err

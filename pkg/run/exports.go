@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/scenarios"
 )
 
-// withdrawTimeout bounds removing the exports at the end, also after an
-// interrupt.
-const withdrawTimeout = 2 * time.Minute
+// cleanUpTimeout bounds removing what the run made, also after an interrupt.
+const cleanUpTimeout = 2 * time.Minute
 
 // cellKey names the i-th cell of a batch in paths and Kubernetes names.
 func cellKey(b Batch, i int) string { return fmt.Sprintf("%s-%d", b.ID, i+1) }
@@ -50,16 +51,29 @@ func (e *executor) export(ctx context.Context) error {
 	return e.exports().Add(ctx, node)
 }
 
+// cleanUp removes what the run made on the API server and the NFS server.
+func (e *executor) cleanUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
+	defer cancel()
+	var err error
+	if e.usedCluster.Load() {
+		k, kubeErr := e.kube(ctx)
+		if kubeErr == nil {
+			kubeErr = k.Cleanup(ctx, kube.CleanupOptions{Namespace: scenarios.Namespace(e.run.Meta().ID), Namespaces: true})
+		}
+		err = kubeErr
+	}
+	return errors.Join(err, e.unexport(ctx))
+}
+
 // unexport withdraws the exports and deletes their directories.
 func (e *executor) unexport(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
-	defer cancel()
 	node, err := e.lab.Node(ctx, lab.ServerOf(e.lab).Name)
 	if err != nil {
 		return err
 	}
 	if err := e.exports().Remove(ctx, node, true); err != nil {
-		return errors.Join(errors.New("the run's exports could not be removed"), err)
+		return fmt.Errorf("remove the run's exports: %w", err)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type Batch struct {
 	Target, Other lab.Machine
 	Cells         []*Cell
 	Injector      *fault.Injector
+	Fleet         *Fleet
 	// Kube connects to the API server at the first call.
 	Kube func(ctx context.Context) (*kube.Client, error)
 	// Phase is told what the batch is doing, in a few words.

@@ -43,15 +43,22 @@ const ledgerTimeout = 60 * time.Second
 func takeLedger(ctx context.Context, nodes []*sshnode.Node) (rundir.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
-	ledger := rundir.Ledger{}
-	for _, n := range nodes {
-		res, err := n.Run(ctx, ledgerScript)
+	outputs := make([]string, len(nodes))
+	err := atOnce(len(nodes), func(i int) error {
+		res, err := nodes[i].Run(ctx, ledgerScript)
 		if err != nil {
-			return nil, fmt.Errorf("take ledger of %s: %w", n.Name(), err)
+			return fmt.Errorf("take ledger of %s: %w", nodes[i].Name(), err)
 		}
-		for line := range strings.SplitSeq(string(res.Stdout), "\n") {
-			category, entry, ok := strings.Cut(line, "\t")
-			if ok {
+		outputs[i] = string(res.Stdout)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	ledger := rundir.Ledger{}
+	for i, n := range nodes {
+		for line := range strings.Lines(outputs[i]) {
+			if category, entry, ok := strings.Cut(strings.TrimRight(line, "\n"), "\t"); ok {
 				ledger[category] = append(ledger[category], n.Name()+": "+entry)
 			}
 		}

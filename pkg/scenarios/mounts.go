@@ -64,7 +64,7 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 	b.Phase("tear down")
 	err = errors.Join(err, teardown(last))
 	after, ledgerErr := takeLedger(last, nodes)
-	err = errors.Join(err, ledgerErr, b.disconnect(last))
+	err = errors.Join(err, ledgerErr, b.sampleClocks(last))
 	for _, c := range b.Cells {
 		if recordErr := b.record(c, before, after); recordErr != nil {
 			err = errors.Join(err, fmt.Errorf("record cell %s: %w", c.Key, recordErr))
@@ -93,11 +93,63 @@ func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
 // withMounts mounts every cell's export with the cell's options on Target and
 // Other, for as long as body runs.
 func (b *Batch) withMounts(ctx context.Context, body func(ctx context.Context) error) error {
+	workers := []lab.Machine{b.Target, b.Other}
 	return b.frame(ctx,
-		func(ctx context.Context) error { return b.each(ctx, "mount", b.mountCell) },
+		func(ctx context.Context) error {
+			b.Phase("mount")
+			return atOnce(len(workers), func(i int) error { return b.mountAll(ctx, workers[i], b.Cells) })
+		},
 		body,
-		func(ctx context.Context) error { return b.eachAnyway(ctx, b.unmountCell) },
+		func(ctx context.Context) error {
+			return atOnce(len(workers), func(i int) error { return b.unmountAll(ctx, workers[i]) })
+		},
 	)
+}
+
+// mountAll mounts the export of every cell given on a worker. What cannot be
+// mounted, or is not what was asked for, spoils its own cell only.
+func (b *Batch) mountAll(ctx context.Context, m lab.Machine, cells []*Cell) error {
+	node, err := b.node(ctx, m)
+	if err != nil {
+		return err
+	}
+	specs := make([]nfs.MountSpec, len(cells))
+	for i, c := range cells {
+		specs[i] = nfs.MountSpec{Server: b.server().Addr, Path: c.Export.Path, Target: c.mountPoint(), Options: c.Profile.Options}
+	}
+	made, err := nfs.Mounter{}.MountAll(ctx, node, specs)
+	if err != nil {
+		return err
+	}
+	for i, c := range cells {
+		err := made[i].Err
+		if err == nil {
+			err = c.accept(m.Name, made[i].Granted)
+		}
+		if err != nil {
+			c.fail(err)
+		}
+	}
+	return nil
+}
+
+// unmountAll unmounts every cell's export on a worker.
+func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
+	node, err := b.node(ctx, m)
+	if err != nil {
+		return err
+	}
+	targets := make([]string, len(b.Cells))
+	for i, c := range b.Cells {
+		targets[i] = c.mountPoint()
+	}
+	reports, err := nfs.Mounter{}.UnmountAll(ctx, node, targets, nfs.UnmountPlan{})
+	for i, r := range reports {
+		if r.How == nfs.Forced || r.How == nfs.Lazy {
+			b.Cells[i].Trial.SetFact("unmount_"+m.Name, string(r.How))
+		}
+	}
+	return err
 }
 
 // eachAnyway runs f for every cell, also the spoilt ones, and joins what went
@@ -120,25 +172,6 @@ func (c *Cell) mountPoint() string { return nfs.MountRoot + "/" + c.Key }
 // mountedOn is the cell's directory as v sees it.
 func (c *Cell) mountedOn(v *vantage) string { return c.mountPoint() }
 
-func (b *Batch) mountCell(ctx context.Context, c *Cell) error {
-	for _, m := range []lab.Machine{b.Target, b.Other} {
-		node, err := b.node(ctx, m)
-		if err != nil {
-			return err
-		}
-		granted, err := nfs.Mounter{}.Mount(ctx, node, nfs.MountSpec{
-			Server: b.server().Addr, Path: c.Export.Path, Target: c.mountPoint(), Options: c.Profile.Options,
-		})
-		if err != nil {
-			return err
-		}
-		if err := c.accept(m.Name, granted); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // accept records what the kernel granted and refuses a mount that is not what
 // the profile asked for.
 func (c *Cell) accept(machine string, granted nfs.Granted) error {
@@ -158,21 +191,4 @@ func (c *Cell) accept(machine string, granted nfs.Granted) error {
 		return &MismatchError{Machine: machine, Mount: granted.Mountpoint, Mismatches: mismatches}
 	}
 	return nil
-}
-
-func (b *Batch) unmountCell(ctx context.Context, c *Cell) error {
-	var err error
-	for _, m := range []lab.Machine{b.Target, b.Other} {
-		node, nodeErr := b.node(ctx, m)
-		if nodeErr != nil {
-			err = errors.Join(err, nodeErr)
-			continue
-		}
-		report, unmountErr := nfs.Mounter{}.Unmount(ctx, node, c.mountPoint(), nfs.UnmountPlan{})
-		err = errors.Join(err, unmountErr)
-		if report.How == nfs.Forced || report.How == nfs.Lazy {
-			c.Trial.SetFact("unmount_"+m.Name, string(report.How))
-		}
-	}
-	return err
 }

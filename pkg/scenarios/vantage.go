@@ -2,12 +2,12 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
-	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/lab"
@@ -50,39 +50,103 @@ func (v *vantage) clock() (agent.ClockMap, error) {
 	return m, nil
 }
 
-// connect starts an agent on every machine of the batch and samples their
-// clocks.
-func (b *Batch) connect(ctx context.Context) error {
-	b.vantages = map[string]*vantage{}
-	for _, m := range b.machines() {
-		n, err := b.node(ctx, m)
-		if err != nil {
-			return err
-		}
-		client, err := agent.Dial(ctx, n, agent.Options{})
-		if err != nil {
-			return fmt.Errorf("start agent on %s: %w", m.Name, err)
-		}
-		v := &vantage{machine: m.Name, client: client}
-		b.vantages[m.Name] = v
-		if err := v.sample(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+// Fleet is the agents of a run, one on each machine, started when they are
+// first wanted and shared by all batches. It is safe for concurrent use.
+type Fleet struct {
+	lab lab.Lab
+
+	mu       sync.Mutex
+	vantages map[string]*slot
 }
 
-// disconnect samples the clocks once more and ends the agents. Errors are
-// only those of the clocks: without them no time can be mapped.
-func (b *Batch) disconnect(ctx context.Context) error {
-	var first error
-	for _, v := range b.vantages {
-		if err := v.sample(ctx); err != nil && first == nil {
-			first = err
-		}
-		v.client.Close()
+// slot holds the agent of one machine; its lock lets machines start side by
+// side.
+type slot struct {
+	mu sync.Mutex
+	v  *vantage
+}
+
+// NewFleet makes a fleet on a lab; nothing is started yet.
+func NewFleet(l lab.Lab) *Fleet { return &Fleet{lab: l, vantages: map[string]*slot{}} }
+
+// at returns the agent on a machine, a new one when there was none or its
+// session broke.
+func (f *Fleet) at(ctx context.Context, machine string) (*vantage, error) {
+	f.mu.Lock()
+	s := f.vantages[machine]
+	if s == nil {
+		s = &slot{}
+		f.vantages[machine] = s
 	}
-	return first
+	f.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.v != nil && s.v.client.Err() == nil {
+		return s.v, nil
+	}
+	node, err := f.lab.Node(ctx, machine)
+	if err != nil {
+		return nil, err
+	}
+	client, err := agent.Dial(ctx, node, agent.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("start agent on %s: %w", machine, err)
+	}
+	s.v = &vantage{machine: machine, client: client}
+	return s.v, nil
+}
+
+// Close ends all agents. The fleet can be used again: it starts new ones.
+func (f *Fleet) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.vantages {
+		s.mu.Lock()
+		if s.v != nil {
+			// A session that is broken already has nothing more to say.
+			_ = s.v.client.Close()
+			s.v = nil
+		}
+		s.mu.Unlock()
+	}
+}
+
+// connect takes the agents of the batch's machines and samples their clocks.
+func (b *Batch) connect(ctx context.Context) error {
+	machines := b.machines()
+	vantages := make([]*vantage, len(machines))
+	err := atOnce(len(machines), func(i int) error {
+		v, err := b.Fleet.at(ctx, machines[i].Name)
+		if err != nil {
+			return err
+		}
+		vantages[i] = v
+		return v.sample(ctx)
+	})
+	b.vantages = map[string]*vantage{}
+	for _, v := range vantages {
+		if v != nil {
+			b.vantages[v.machine] = v
+		}
+	}
+	return err
+}
+
+// sampleClocks samples every clock once more, at the end of a trial.
+func (b *Batch) sampleClocks(ctx context.Context) error {
+	machines := b.machines()
+	return atOnce(len(machines), func(i int) error { return b.on(machines[i]).sample(ctx) })
+}
+
+// atOnce runs f for 0 to n-1 side by side and joins the errors.
+func atOnce(n int, f func(i int) error) error {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = f(i) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // on returns the vantage point on a machine of the batch.
@@ -133,7 +197,7 @@ func (c *Cell) observe(machine string, o rundir.Observation) {
 
 // now notes that the controller saw something at this moment.
 func (c *Cell) now(source, event, subject, detail string) {
-	c.observe("", rundir.Observation{T: mono.Now(), Source: source, Event: event, Subject: subject, Detail: detail})
+	c.observe("", rundir.Observation{T: agent.Mono(), Source: source, Event: event, Subject: subject, Detail: detail})
 }
 
 // flush maps every pending time to the controller's clock and writes the

@@ -18,7 +18,6 @@ import (
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/rundir"
-	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
 const (
@@ -72,18 +71,24 @@ func (b *Batch) withPods(ctx context.Context, body func(ctx context.Context, k *
 			if err := k.EnsureNamespace(ctx, b.namespace()); err != nil {
 				return err
 			}
+			// The second client's own mounts.
+			if err := b.mountAll(ctx, b.Other, b.Cells); err != nil {
+				return err
+			}
 			return b.each(ctx, "start pods", func(ctx context.Context, c *Cell) error { return b.startPod(ctx, k, c) })
 		},
 		func(ctx context.Context) error { return body(ctx, k) },
 		func(ctx context.Context) error {
 			err := b.eachAnyway(ctx, func(ctx context.Context, c *Cell) error { return b.stopPod(ctx, k, c) })
-			return errors.Join(err, k.Cleanup(ctx, kube.CleanupOptions{Namespace: b.namespace(), Namespaces: true}))
+			return errors.Join(err, b.unmountAll(ctx, b.Other))
 		},
 	)
 }
 
-// namespace is the batch's own.
-func (b *Batch) namespace() string { return "nfsim-" + b.RunID + "-" + b.ID }
+// Namespace is the run's own Kubernetes namespace.
+func Namespace(runID string) string { return "nfsim-" + runID }
+
+func (b *Batch) namespace() string { return Namespace(b.RunID) }
 
 func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell) error {
 	ctx, cancel := context.WithTimeout(ctx, podTimeout)
@@ -116,19 +121,19 @@ func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell) error {
 		return b.withPodEvents(ctx, k, c, err)
 	}
 	w.containerID = kube.ContainerID(w.pod)
+	if err := w.findOnNode(ctx, b.on(b.Target), c); err != nil {
+		return err
+	}
+	// By a forwarded socket: no process of the node is needed to reach the pod.
 	node, err := b.node(ctx, b.Target)
 	if err != nil {
 		return err
 	}
-	if err := w.findOnNode(ctx, node, c); err != nil {
-		return err
-	}
-	if w.client, err = agent.DialSocket(ctx, node, socketDir+"/agent.sock"); err != nil {
+	conn, err := node.Dial(ctx, "unix", socketDir+"/agent.sock")
+	if err != nil {
 		return fmt.Errorf("reach the agent in pod %s: %w", c.Key, err)
 	}
-	if err := b.mountSecond(ctx, c); err != nil {
-		return err
-	}
+	w.client = agent.New(conn, c.Key)
 	return b.startAppending(ctx, c)
 }
 
@@ -148,15 +153,19 @@ func (b *Batch) withPodEvents(ctx context.Context, k *kube.Client, c *Cell, err 
 
 // findOnNode reads the container's process and the volume's mount from the
 // node's own tables.
-func (w *workload) findOnNode(ctx context.Context, node *sshnode.Node, c *Cell) error {
-	out, err := node.Output(ctx, "cat "+sshnode.Quote("/run/containerd/io.containerd.runtime.v2.task/k8s.io/"+w.containerID+"/init.pid"))
+func (w *workload) findOnNode(ctx context.Context, v *vantage, c *Cell) error {
+	t, err := v.must(ctx, proto.Request{Op: proto.OpReadFile, Path: "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + w.containerID + "/init.pid", Limit: 32})
+	if err == nil {
+		w.pid, err = strconv.Atoi(strings.TrimSpace(string(t.Data)))
+	}
 	if err != nil {
 		return fmt.Errorf("find the process of container %s: %w", w.containerID, err)
 	}
-	if w.pid, err = strconv.Atoi(out); err != nil {
-		return fmt.Errorf("find the process of container %s: %w", w.containerID, err)
+	t, err = v.must(ctx, proto.Request{Op: proto.OpMountinfo, PID: 1})
+	if err != nil {
+		return err
 	}
-	mounts, err := nfs.Mounts(ctx, node)
+	mounts, err := nfs.ParseMountinfo(strings.NewReader(t.Text))
 	if err != nil {
 		return err
 	}
@@ -164,22 +173,10 @@ func (w *workload) findOnNode(ctx context.Context, node *sshnode.Node, c *Cell) 
 		if m.IsNFS() && strings.HasPrefix(m.Mountpoint, w.podDir()+"/") {
 			w.hostMount = m.Mountpoint
 			c.own(m.MajorMinor + " ")
-			return c.accept(node.Name(), m)
+			return c.accept(v.machine, m)
 		}
 	}
-	return &nfs.NotMountedError{Node: node.Name(), Target: w.podDir() + "/volumes"}
-}
-
-// mountSecond makes the second client's mount on Other.
-func (b *Batch) mountSecond(ctx context.Context, c *Cell) error {
-	node, err := b.node(ctx, b.Other)
-	if err != nil {
-		return err
-	}
-	_, err = nfs.Mounter{}.Mount(ctx, node, nfs.MountSpec{
-		Server: b.server().Addr, Path: c.Export.Path, Target: c.mountPoint(), Options: c.Profile.Options,
-	})
-	return err
+	return &nfs.NotMountedError{Node: v.machine, Target: w.podDir() + "/volumes"}
 }
 
 // startAppending starts the pod's writer and the server's look at what
@@ -224,10 +221,6 @@ func (b *Batch) stopPod(ctx context.Context, k *kube.Client, c *Cell) error {
 		_, deleteErr := k.DeletePod(ctx, b.namespace(), c.Key, nil)
 		_, goneErr := k.AwaitPodGone(ctx, b.namespace(), c.Key, w.pod.UID)
 		err = errors.Join(err, ignoreNotFound(deleteErr), goneErr, b.awaitNodeClean(ctx, c))
-	}
-	if node, nodeErr := b.node(ctx, b.Other); nodeErr == nil {
-		_, unmountErr := nfs.Mounter{}.Unmount(ctx, node, c.mountPoint(), nfs.UnmountPlan{})
-		err = errors.Join(err, unmountErr)
 	}
 	return err
 }
