@@ -88,11 +88,11 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	for _, name := range plan.Added {
 		p.Say("added %s: no run is worth anything without its control", name)
 	}
-	l, finish, err := openLab(ctx, f, p)
+	l, started, finish, err := openLab(ctx, f, p)
 	if err != nil {
 		return err
 	}
-	recorded, err := run.Execute(ctx, l, plan, run.Options{RunsDir: f.runs, Version: version(), Command: os.Args, Progress: p})
+	recorded, err := run.Execute(ctx, l, plan, run.Options{RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: started && !f.keepLab, Progress: p})
 	err = errors.Join(err, finish())
 	p.stop()
 	if recorded == nil {
@@ -120,10 +120,9 @@ func judgeAndShow(s streams, recorded *rundir.Run, format string) (int, error) {
 
 // openLab attaches to the lab if it is up, else starts one that lives as long
 // as this process, unless it is kept. finish gives back what was taken.
-func openLab(ctx context.Context, f runFlags, p *progress) (l *qemu.Lab, finish func() error, err error) {
+func openLab(ctx context.Context, f runFlags, p *progress) (l *qemu.Lab, started bool, finish func() error, err error) {
 	spec := f.spec.WithDefaults()
 	l, err = qemu.Attach(ctx, spec.Name)
-	started := false
 	var notUp *qemu.NotUpError
 	if errors.As(err, &notUp) {
 		p.Say("lab %s is not up: starting it", spec.Name)
@@ -134,13 +133,13 @@ func openLab(ctx context.Context, f runFlags, p *progress) (l *qemu.Lab, finish 
 		err = sameRelease(ctx, l, f.spec)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	release, err := l.Acquire(ctx, "nfsim run")
 	if err != nil {
-		return nil, nil, errors.Join(err, l.Close())
+		return nil, false, nil, errors.Join(err, l.Close())
 	}
-	return l, func() error {
+	return l, started, func() error {
 		release()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), labStopTimeout)
 		defer cancel()

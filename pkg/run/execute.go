@@ -25,10 +25,13 @@ const attempts = 2
 
 // Options are what Execute may be told.
 type Options struct {
-	RunsDir  string   // where the run directory goes
-	Version  string   // of this nfsim
-	Command  []string // the command line
-	Progress Progress
+	RunsDir string   // where the run directory goes
+	Version string   // of this nfsim
+	Command []string // the command line
+	// Disposable says that the lab ends with the run, so that what the run made
+	// need not be removed from it one by one.
+	Disposable bool
+	Progress   Progress
 }
 
 // Progress is told how a run goes. Its methods may be called from many
@@ -91,7 +94,10 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	if err := e.export(ctx); err != nil {
 		return e.run, errors.Join(err, e.run.Finish())
 	}
-	err = errors.Join(e.all(ctx, workers), e.cleanUp(ctx))
+	err = e.all(ctx, workers)
+	if !opts.Disposable {
+		err = errors.Join(err, e.cleanUp(ctx))
+	}
 	if !e.spoilt {
 		err = errors.Join(err, mark.clear())
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
@@ -45,11 +47,20 @@ func fingerprint(ctx context.Context, l lab.Lab) (rundir.Fingerprint, settings, 
 	var s settings
 	prints := rundir.Fingerprint{}
 	seen := map[string]string{}
-	for _, m := range l.Machines() {
-		facts, err := fingerprintOf(ctx, l, m.Name)
-		if err != nil {
-			return nil, s, err
-		}
+	machines := l.Machines()
+	all := make([]map[string]string, len(machines))
+	var group errgroup.Group
+	for i, m := range machines {
+		group.Go(func() (err error) {
+			all[i], err = fingerprintOf(ctx, l, m.Name)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, s, err
+	}
+	for i, m := range machines {
+		facts := all[i]
 		prints[m.Name] = facts
 		if m.Role == lab.Server {
 			s.lease, s.grace = number(facts["lease_s"]), number(facts["grace_s"])

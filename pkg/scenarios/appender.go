@@ -132,3 +132,31 @@ func (c *Cell) tail(ctx context.Context, server *vantage, path string) (*followe
 // recordArrived is the observation that a log record was seen on the
 // server's disk; its Value is the sequence number.
 const recordArrived = "record-arrived"
+
+// noteUnanswered notes, for a client that was killed, the appends whose answer
+// died with it: records on the server's disk that come right after the last
+// one acknowledged. Whether they were acknowledged is unknown.
+func (c *Cell) noteUnanswered(client, file string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var last timed[history.Op]
+	onDisk := map[string]bool{}
+	for _, p := range c.pending.ops {
+		switch {
+		case p.record.Func == history.Append && p.record.Client == client && p.record.Seq > last.record.Seq:
+			last = p
+		case p.record.Func == history.Truth && p.record.File == file:
+			onDisk[p.record.Value] = true
+		}
+	}
+	for seq := last.record.Seq + 1; ; seq++ {
+		value := recordValue(payload.Record{Client: client, Seq: seq})
+		if !onDisk[value] {
+			return
+		}
+		op := last.record
+		op.Seq, op.Value, op.Errno = seq, value, ""
+		op.Invoke, op.Return, op.Result = last.record.Return, 0, history.Unknown
+		c.pending.ops = append(c.pending.ops, timed[history.Op]{last.machine, op})
+	}
+}

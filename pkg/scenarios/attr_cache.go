@@ -183,7 +183,23 @@ func (c *Cell) stopPollers(ctx context.Context, b *Batch, v *vantage, pollers ma
 		})
 		c.Trial.SetFact("looks_"+file, end.OK)
 	}
-	return c.registerTruth(ctx, b.on(b.server()), c.Export.Path+"/"+heldFile, heldFile)
+	return errors.Join(
+		c.registerTruth(ctx, b.on(b.server()), c.Export.Path+"/"+heldFile, heldFile),
+		c.sizeTruth(ctx, b.on(b.server())),
+	)
+}
+
+// sizeTruth reads from the server's disk which version the stat file is.
+func (c *Cell) sizeTruth(ctx context.Context, server *vantage) error {
+	t, err := server.must(ctx, proto.Request{Op: proto.OpStat, Path: c.Export.Path + "/" + statFile})
+	if err != nil {
+		return err
+	}
+	c.op(server.machine, timedOp(t, history.Op{
+		Client: history.ClientDisk, Func: history.Truth, File: statFile, Result: history.OK,
+		Value: versionToken(int(t.Stat.Size / statUnit)), Size: t.Stat.Size,
+	}))
+	return nil
 }
 
 func judgeAttrCache(e *Evidence) Judgement {

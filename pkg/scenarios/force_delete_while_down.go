@@ -80,7 +80,11 @@ func driveForceDelete(ctx context.Context, b *Batch) error {
 			if _, err := c.workload.arrivals.stream.Stop(ctx); err != nil {
 				return fmt.Errorf("stop the server's look at arrivals: %w", err)
 			}
-			return b.podTruth(ctx, c)
+			if err := b.podTruth(ctx, c); err != nil {
+				return err
+			}
+			c.noteUnanswered(podAppends, logFile)
+			return nil
 		})
 	})
 }

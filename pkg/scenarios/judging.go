@@ -32,7 +32,7 @@ func judgeModels(ops []history.Op, models ...string) Judgement {
 		})
 	}
 	j.Outcomes = append(j.Outcomes, consistencyOutcomes(verdicts)...)
-	j.Outcomes = append(j.Outcomes, durabilityOutcomes(verdicts)...)
+	j.Outcomes = append(j.Outcomes, durabilityOutcomes(ops, verdicts)...)
 	return j
 }
 
@@ -61,7 +61,7 @@ func consistencyOutcomes(v map[string]consistency.Result) []outcome.Outcome {
 	return out
 }
 
-func durabilityOutcomes(v map[string]consistency.Result) []outcome.Outcome {
+func durabilityOutcomes(ops []history.Op, v map[string]consistency.Result) []outcome.Outcome {
 	var out []outcome.Outcome
 	for _, name := range []string{consistency.Durable, consistency.AppendLog} {
 		r, ok := v[name]
@@ -72,7 +72,8 @@ func durabilityOutcomes(v map[string]consistency.Result) []outcome.Outcome {
 		case consistency.Holds:
 			out = append(out, evidenceOf(outcome.Durable, r).From("disk"))
 		case consistency.Violated:
-			out = append(out, evidenceOf(lossWord(r), r).From("disk"))
+			out = append(out, evidenceOf(outcome.AckedLost, r).From("disk"))
+			out = append(out, spoilt(ops)...)
 		default:
 			out = append(out, outcome.New(outcome.Inconclusive, "%s: %s", name, r.Words))
 		}
@@ -80,15 +81,17 @@ func durabilityOutcomes(v map[string]consistency.Result) []outcome.Outcome {
 	return out
 }
 
-// lossWord tells lost data from spoilt data: a truth that shows bytes nobody
-// wrote is corruption.
-func lossWord(r consistency.Result) outcome.Word {
-	for _, op := range r.Witness {
+// spoilt tells lost data from spoilt data: bytes on the server's disk that
+// nobody wrote are corruption.
+func spoilt(ops []history.Op) []outcome.Outcome {
+	for i := range ops {
+		op := &ops[i]
 		if op.Func == history.Truth && slices.Contains([]string{history.KindGarbage, history.KindTorn, history.KindNUL}, op.Kind) {
-			return outcome.Corrupt
+			return []outcome.Outcome{outcome.New(outcome.Corrupt, "file %s: %d bytes at offset %d on the server's disk are %s", op.File, op.Size, op.Offset, op.Kind).
+				From("disk").In("history.jsonl")}
 		}
 	}
-	return outcome.AckedLost
+	return nil
 }
 
 func evidenceOf(w outcome.Word, r consistency.Result) outcome.Outcome {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/ssh"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nfsim/nfsim/pkg/agent"
@@ -18,6 +19,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/rundir"
+	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
 const (
@@ -129,12 +131,32 @@ func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell) error {
 	if err != nil {
 		return err
 	}
-	conn, err := node.Dial(ctx, "unix", socketDir+"/agent.sock")
-	if err != nil {
-		return fmt.Errorf("reach the agent in pod %s: %w", c.Key, err)
+	if w.client, err = dialPod(ctx, node, socketDir+"/agent.sock", c.Key); err != nil {
+		return err
 	}
-	w.client = agent.New(conn, c.Key)
 	return b.startAppending(ctx, c)
+}
+
+// dialPod reaches the agent in a pod; a container that runs has not yet made
+// its socket.
+func dialPod(ctx context.Context, node *sshnode.Node, socket, name string) (*agent.Client, error) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := node.Dial(ctx, "unix", socket)
+		if err == nil {
+			return agent.New(conn, name), nil
+		}
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) {
+			return nil, fmt.Errorf("reach the agent in pod %s: %w", name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("reach the agent in pod %s: %w (last: %w)", name, ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
 }
 
 // withPodEvents adds to err what the API tells about the pod.
