@@ -99,7 +99,7 @@ func (v *vmTest) killAt(t *testing.T, word string, args ...string) {
 	}
 	said := false
 	lines := bufio.NewScanner(progress)
-	for lines.Scan() && !said {
+	for !said && lines.Scan() {
 		t.Log(lines.Text())
 		said = strings.Contains(lines.Text(), word)
 	}

@@ -148,7 +148,7 @@ func (c *Cell) pollEvent(f *follower, v *vantage, file string, ev proto.Event) {
 // awaitVersion waits until both pollers see the version. stale is true when
 // one of them did not in time: a result, no error.
 func (c *Cell) awaitVersion(ctx context.Context, b *Batch, pollers map[string]*follower, version int) (stale bool, err error) {
-	defer b.waited.start()()
+	defer waiting(ctx)()
 	wait, cancel := context.WithTimeout(ctx, staleDeadline)
 	defer cancel()
 	for file, f := range pollers {

@@ -145,7 +145,9 @@ func (b *Batch) inject(ctx context.Context, spec fault.Spec) (heal func(context.
 // again. The fault is written to the cells' trials when it is healed, and at
 // once when it could not be proven: the judges then say NO_FAULT.
 func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (heal func(context.Context) error, err error) {
+	stop := waiting(ctx)
 	active, err := b.Injector.Inject(ctx, spec)
+	stop()
 	if err != nil {
 		recordFault(cells, rundir.FaultRecord{Name: spec.Name, Machine: spec.Machine, Undo: spec.Undo, Error: err.Error()})
 		return nil, err
@@ -154,7 +156,9 @@ func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (
 	var healed error
 	return func(ctx context.Context) error {
 		once.Do(func() {
+			stop := waiting(ctx)
 			healed = active.Heal(ctx)
+			stop()
 			r := active.Record()
 			recordFault(cells, rundir.FaultRecord{
 				Name: r.Name, Machine: r.Machine, Undo: r.Undo,

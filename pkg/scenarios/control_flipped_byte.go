@@ -43,7 +43,7 @@ func driveFlippedByte(ctx context.Context, b *Batch) error {
 			if err != nil {
 				return err
 			}
-			stop := b.waited.start()
+			stop := waiting(ctx)
 			err = f.awaitSeq(ctx, "appends", controlRecords)
 			stop()
 			if err != nil {

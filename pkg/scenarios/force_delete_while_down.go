@@ -106,7 +106,7 @@ func (b *Batch) watchEnd(ctx context.Context, c *Cell) []<-chan error {
 // awaitEnd waits for all of the ends, as long as zombieTimeout. An end that
 // does not come is for the judge to see, no error.
 func (b *Batch) awaitEnd(ctx context.Context, ends []<-chan error) error {
-	defer b.waited.start()()
+	defer waiting(ctx)()
 	timeout := time.NewTimer(zombieTimeout)
 	defer timeout.Stop()
 	for _, end := range ends {
@@ -134,7 +134,7 @@ func (b *Batch) forceDelete(ctx context.Context, k *kube.Client, c *Cell) error 
 	}
 	c.Trial.SetFact("delete_invoke_ns", span.Invoke)
 	c.Trial.SetFact("delete_return_ns", span.Return)
-	defer b.waited.start()()
+	defer waiting(ctx)()
 	if _, err := k.AwaitPodGone(ctx, b.namespace(), c.Key, c.workload.pod.UID); err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func driveKubeletRestart(ctx context.Context, b *Batch) error {
 func (b *Batch) awaitNodeReady(ctx context.Context, k *kube.Client, since time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, kubeletTimeout)
 	defer cancel()
-	defer b.waited.start()()
+	defer waiting(ctx)()
 	b.Phase("await node Ready")
 	if err := k.AwaitNodesReady(ctx, []string{b.Target.Name}, since); err != nil {
 		return err

@@ -41,6 +41,7 @@ const ledgerTimeout = 60 * time.Second
 
 // takeLedger reads what exists on the nodes now.
 func takeLedger(ctx context.Context, nodes []*sshnode.Node) (rundir.Ledger, error) {
+	defer waiting(ctx)()
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
 	outputs := make([]string, len(nodes))

@@ -36,6 +36,7 @@ func (e *MismatchError) Error() string {
 // disk. Teardown and recording happen also when ctx is over. The error is the
 // batch's; what spoils one cell alone is kept in that cell.
 func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx context.Context) error) (err error) {
+	ctx = withStopwatch(ctx, &b.waited)
 	b.Phase("connect agents")
 	if err := b.connect(ctx); err != nil {
 		return err
@@ -82,7 +83,7 @@ func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
 	if b.Injector != nil {
 		broken = b.Target.Name
 	}
-	c.Trial.Update(func(m *rundir.TrialMeta) { m.WaitNS = b.waited.total.Nanoseconds() })
+	c.Trial.Update(func(m *rundir.TrialMeta) { m.WaitNS = b.waited.elapsed().Nanoseconds() })
 	return errors.Join(
 		b.flush(c),
 		c.Trial.LedgerBefore(ofCell(before, c.keys, broken)),
@@ -109,6 +110,7 @@ func (b *Batch) withMounts(ctx context.Context, body func(ctx context.Context) e
 // mountAll mounts the export of every cell given on a worker. What cannot be
 // mounted, or is not what was asked for, spoils its own cell only.
 func (b *Batch) mountAll(ctx context.Context, m lab.Machine, cells []*Cell) error {
+	defer waiting(ctx)()
 	node, err := b.node(ctx, m)
 	if err != nil {
 		return err
@@ -135,6 +137,7 @@ func (b *Batch) mountAll(ctx context.Context, m lab.Machine, cells []*Cell) erro
 
 // unmountAll unmounts every cell's export on a worker.
 func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
+	defer waiting(ctx)()
 	node, err := b.node(ctx, m)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
@@ -30,6 +29,7 @@ type vantage struct {
 
 // sample takes one clock sample.
 func (v *vantage) sample(ctx context.Context) error {
+	defer waiting(ctx)()
 	s, err := v.client.Ping(ctx, pings)
 	if err != nil {
 		return fmt.Errorf("measure the clock of %s: %w", v.machine, err)
@@ -72,6 +72,7 @@ func NewFleet(l lab.Lab) *Fleet { return &Fleet{lab: l, vantages: map[string]*sl
 // at returns the agent on a machine, a new one when there was none or its
 // session broke.
 func (f *Fleet) at(ctx context.Context, machine string) (*vantage, error) {
+	defer waiting(ctx)()
 	f.mu.Lock()
 	s := f.vantages[machine]
 	if s == nil {
@@ -155,12 +156,13 @@ func (b *Batch) on(m lab.Machine) *vantage { return b.vantages[m.Name] }
 // do sends one request on the agent of a machine. A transport error is an
 // error; a system call's failure is in the answer.
 func (v *vantage) do(ctx context.Context, req proto.Request) (agent.Timed, error) {
+	defer waiting(ctx)()
 	return v.client.DoTimed(ctx, req)
 }
 
 // must is do for set-up steps: a system call that fails is an error too.
 func (v *vantage) must(ctx context.Context, req proto.Request) (agent.Timed, error) {
-	t, err := v.client.DoTimed(ctx, req)
+	t, err := v.do(ctx, req)
 	if err == nil && !t.OK() {
 		err = fmt.Errorf("%s %s on %s: %s", req.Op, req.Path, v.machine, orHung(t.Errno))
 	}
@@ -242,32 +244,4 @@ func (b *Batch) flush(c *Cell) error {
 	c.pending = pending{}
 	c.Trial.Update(func(m *rundir.TrialMeta) { m.ClockErrNS = max(m.ClockErrNS, worst) })
 	return nil
-}
-
-// stopwatch sums the time spent waiting for observed events, so that the
-// orchestrator's own share of a trial can be told. Waits that overlap count
-// once.
-type stopwatch struct {
-	mu      sync.Mutex
-	waiting int
-	since   time.Time
-	total   time.Duration
-}
-
-// start notes that a wait began; the returned function ends it.
-func (s *stopwatch) start() (stop func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.waiting == 0 {
-		s.since = time.Now()
-	}
-	s.waiting++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.waiting--
-		if s.waiting == 0 {
-			s.total += time.Since(s.since)
-		}
-	}
 }

@@ -70,7 +70,10 @@ func (b *Batch) withPods(ctx context.Context, body func(ctx context.Context, k *
 	return b.frame(ctx,
 		func(ctx context.Context) error {
 			b.Phase("start pods")
-			if err := k.EnsureNamespace(ctx, b.namespace()); err != nil {
+			stop := waiting(ctx)
+			err := k.EnsureNamespace(ctx, b.namespace())
+			stop()
+			if err != nil {
 				return err
 			}
 			// The second client's own mounts.
@@ -98,25 +101,29 @@ func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell) error {
 	w := &workload{}
 	c.workload = w
 	var err error
+	stop := waiting(ctx)
 	w.claim, err = k.CreateNFSClaim(ctx, kube.NFSClaim{
 		Name: c.Key, Namespace: b.namespace(), Server: b.server().Addr, Path: c.Export.Path,
 		MountOptions: strings.Split(c.Profile.Options, ","), ReadWriteMany: true,
 	})
+	stop()
 	if err != nil {
 		return err
 	}
 	socketDir := "/run/nfsim/" + b.RunID + "/" + c.Key
 	grace := int64(5)
+	stop = waiting(ctx)
 	w.pod, err = k.CreateWorkloadPod(ctx, kube.WorkloadPod{
 		Name: c.Key, Namespace: b.namespace(), Node: b.Target.Name, Claim: c.Key,
 		Args: []string{"listen", kube.SocketDir + "/agent.sock"}, SocketHostDir: socketDir,
 		TerminationGracePeriodSeconds: &grace,
 	})
+	stop()
 	if err != nil {
 		return err
 	}
 	c.own(c.Key, string(w.pod.UID))
-	stop := b.waited.start()
+	stop = waiting(ctx)
 	w.pod, err = k.AwaitPod(ctx, b.namespace(), c.Key, kube.PodRunning)
 	stop()
 	if err != nil {
@@ -142,6 +149,7 @@ func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell) error {
 func dialPod(ctx context.Context, node *sshnode.Node, socket, name string) (*agent.Client, error) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	defer waiting(ctx)()
 	for {
 		conn, err := node.Dial(ctx, "unix", socket)
 		if err == nil {
@@ -216,7 +224,7 @@ func (b *Batch) startAppending(ctx context.Context, c *Cell) error {
 	if err != nil {
 		return err
 	}
-	defer b.waited.start()()
+	defer waiting(ctx)()
 	if err := w.appends.awaitSeq(ctx, "appends of the pod", calmRecords); err != nil {
 		return err
 	}
@@ -227,7 +235,7 @@ func (b *Batch) startAppending(ctx context.Context, c *Cell) error {
 func (b *Batch) moreAppends(ctx context.Context, c *Cell, n int64) error {
 	ctx, cancel := context.WithTimeout(ctx, podTimeout)
 	defer cancel()
-	defer b.waited.start()()
+	defer waiting(ctx)()
 	return c.workload.appends.awaitSeq(ctx, "appends of the pod", c.workload.appends.seq()+n)
 }
 
@@ -240,8 +248,10 @@ func (b *Batch) stopPod(ctx context.Context, k *kube.Client, c *Cell) error {
 		w.client.Close()
 	}
 	if w != nil && w.pod != nil {
+		stop := waiting(ctx)
 		_, deleteErr := k.DeletePod(ctx, b.namespace(), c.Key, nil)
 		_, goneErr := k.AwaitPodGone(ctx, b.namespace(), c.Key, w.pod.UID)
+		stop()
 		err = errors.Join(err, ignoreNotFound(deleteErr), goneErr, b.awaitNodeClean(ctx, c))
 	}
 	return err
@@ -256,7 +266,7 @@ const nodeCleanTimeout = 60 * time.Second
 func (b *Batch) awaitNodeClean(ctx context.Context, c *Cell) error {
 	ctx, cancel := context.WithTimeout(ctx, nodeCleanTimeout)
 	defer cancel()
-	defer b.waited.start()()
+	defer waiting(ctx)()
 	gone := b.watchGone(ctx, c, "poddir-gone", proto.StreamSpec{
 		Kind: proto.Poller, Mode: proto.PollLookup, Path: c.workload.podDir(), Decode: "none",
 		IntervalUS: 50_000, ChangesOnly: true,
@@ -300,7 +310,7 @@ func (b *Batch) watchGone(ctx context.Context, c *Cell, event string, spec proto
 func (b *Batch) awaitKubelet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, kubeletTimeout)
 	defer cancel()
-	defer b.waited.start()()
+	defer waiting(ctx)()
 	node, err := b.node(ctx, b.Target)
 	if err != nil {
 		return err

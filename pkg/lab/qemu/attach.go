@@ -143,7 +143,7 @@ func (d Dir) Clean() error {
 
 // CleanLocked is Clean for the holder of the lab's lock.
 func (d Dir) CleanLocked() error {
-	paths := []string{d.Control(), d.Access(), d.Kubeconfig(), d.SSHConfig(), d.SSHKey(), d.KnownHosts(), d.Faults()}
+	paths := []string{d.Control(), d.Access(), d.Kubeconfig(), d.SSHConfig(), d.SSHKey(), d.KnownHosts(), d.Faults(), d.Dirty()}
 	disks, err := filepath.Glob(d.Disk("*"))
 	if err != nil {
 		return fmt.Errorf("clean up %s: %w", d, err)

@@ -94,6 +94,10 @@ func (d Dir) Ready() string { return d.join("ready") }
 // Faults is the journal of open faults (package fault).
 func (d Dir) Faults() string { return d.join("faults.jsonl") }
 
+// Dirty is there while a run is under way, and stays when it is killed
+// (package run).
+func (d Dir) Dirty() string { return d.join("dirty") }
+
 // Machine is the directory of one machine's files.
 func (d Dir) Machine(name string) string { return d.join("machines", name) }
 
