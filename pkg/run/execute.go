@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -315,10 +316,19 @@ func (e *executor) kube(ctx context.Context) (*kube.Client, error) {
 	return client.WithRun(e.run.Meta().ID), nil
 }
 
-// record is the plan as the run directory keeps it.
+// record is the plan as the run directory keeps it: in the order of the
+// matrix, not of execution.
 func (p Plan) record() []rundir.Batch {
-	out := make([]rundir.Batch, 0, len(p.Batches))
-	for _, b := range p.Batches {
+	order := map[string]int{}
+	for i, s := range scenarios.List() {
+		order[s.Name] = i
+	}
+	batches := slices.Clone(p.Batches)
+	slices.SortStableFunc(batches, func(a, b Batch) int {
+		return cmp.Or(order[a.Scenario.Name]-order[b.Scenario.Name], a.Repeat-b.Repeat)
+	})
+	out := make([]rundir.Batch, 0, len(batches))
+	for _, b := range batches {
 		cells := make([]rundir.Cell, 0, len(b.Profiles))
 		for _, profile := range b.Profiles {
 			cells = append(cells, rundir.Cell{Scenario: b.Scenario.Recorded(), Profile: profile.Name, Repeat: b.Repeat})
