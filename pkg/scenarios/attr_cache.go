@@ -43,57 +43,66 @@ func driveAttrCache(ctx context.Context, b *Batch) error {
 	return b.withMounts(ctx, func(ctx context.Context) error {
 		writer, reader := b.on(b.Target), b.on(b.Other)
 		return b.each(ctx, "poll while the other side rewrites", func(ctx context.Context, c *Cell) error {
-			if err := c.newVersion(ctx, writer, 1); err != nil {
+			// Each file goes at its own pace: a version follows as soon as the one
+			// before it was seen, so that the readers' attributes are as young as can
+			// be when it comes.
+			err := errors.Join(
+				c.newVersion(ctx, writer, statFile, 1),
+				c.newVersion(ctx, writer, heldFile, 1),
+			)
+			if err != nil {
 				return err
 			}
 			pollers, err := c.startPollers(ctx, reader)
 			if err != nil {
 				return err
 			}
-			for version := 1; version <= attrRounds; version++ {
-				if version > 1 {
-					if err := c.newVersion(ctx, writer, version); err != nil {
-						return err
-					}
-				}
-				stale, err := c.awaitVersion(ctx, b, pollers, version)
-				if err != nil {
-					return err
-				}
-				if stale {
-					break
-				}
-			}
-			return c.stopPollers(ctx, b, reader, pollers)
+			files := []string{statFile, heldFile}
+			err = atOnce(len(files), func(i int) error { return c.replaceVersions(ctx, writer, files[i], pollers[files[i]]) })
+			return errors.Join(err, c.stopPollers(ctx, b, reader, pollers))
 		})
 	})
 }
 
 func versionToken(n int) string { return fmt.Sprintf("v%d", n) }
 
-// newVersion makes both files' next version on v.
-func (c *Cell) newVersion(ctx context.Context, v *vantage, n int) error {
-	dir := c.mountedOn(v)
+// replaceVersions replaces a file's version each time that its poller has seen
+// the last one. A version that is not seen in time ends it: a result, no error.
+func (c *Cell) replaceVersions(ctx context.Context, writer *vantage, file string, f *follower) error {
+	for version := 1; ; version++ {
+		seen, err := c.awaitVersion(ctx, file, f, version)
+		if err != nil || !seen || version == attrRounds {
+			return err
+		}
+		if err := c.newVersion(ctx, writer, file, version+1); err != nil {
+			return err
+		}
+	}
+}
+
+// newVersion makes a file's next version on v.
+func (c *Cell) newVersion(ctx context.Context, v *vantage, file string, n int) error {
+	path := c.mountPoint() + "/" + file
 	flags := []proto.Flag{proto.WRONLY}
 	if n == 1 {
 		flags = append(flags, proto.CREAT)
 	}
-	if err := c.writeRegister(ctx, v, dir+"/"+heldFile, heldFile, versionToken(n), flags...); err != nil {
-		return err
+	if file == heldFile {
+		return c.writeRegister(ctx, v, path, file, versionToken(n), flags...)
 	}
 	t, err := v.do(ctx, proto.Request{
-		Op: proto.OpWriteRecord, Lane: c.Key, Path: dir + "/" + statFile, Flags: append(flags, proto.APPEND),
+		Op: proto.OpWriteRecord, Lane: c.Key + file, Path: path, Flags: append(flags, proto.APPEND),
 		Token: versionToken(n), Size: statUnit, Close: true,
 	})
 	if err != nil {
 		return err
 	}
 	c.op(v.machine, timedOp(t, history.Op{
-		Client: v.machine, Lane: c.Key, Func: history.Write, File: statFile, Mode: history.ModeClose,
+		Client: v.machine, Lane: file, Func: history.Write, File: file, Mode: history.ModeClose,
 		Value: versionToken(n), Size: int64(n) * statUnit, Result: writeResult(t.Response),
 	}))
 	if !t.OK() {
-		return fmt.Errorf("append to %s: %s", statFile, orHung(t.Errno))
+		return fmt.Errorf("append to %s: %s", file, orHung(t.Errno))
 	}
 	return nil
 }
@@ -105,7 +114,7 @@ func (c *Cell) startPollers(ctx context.Context, v *vantage) (map[string]*follow
 		statFile: {Mode: proto.PollStat, Decode: "none"},
 		heldFile: {Mode: proto.PollHeldRO, Decode: "register", Size: registerSize},
 	} {
-		spec.Kind, spec.Path, spec.IntervalUS, spec.ChangesOnly = proto.Poller, c.mountedOn(v)+"/"+file, attrPollUS, true
+		spec.Kind, spec.Path, spec.IntervalUS, spec.ChangesOnly = proto.Poller, c.mountPoint()+"/"+file, attrPollUS, true
 		s, err := v.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &spec})
 		if err != nil {
 			return nil, fmt.Errorf("poll %s: %w", file, err)
@@ -145,22 +154,17 @@ func (c *Cell) pollEvent(f *follower, v *vantage, file string, ev proto.Event) {
 	c.op(v.machine, op)
 }
 
-// awaitVersion waits until both pollers see the version. stale is true when
-// one of them did not in time: a result, no error.
-func (c *Cell) awaitVersion(ctx context.Context, b *Batch, pollers map[string]*follower, version int) (stale bool, err error) {
+// awaitVersion waits until the poller sees the version, as long as
+// staleDeadline.
+func (c *Cell) awaitVersion(ctx context.Context, file string, f *follower, version int) (seen bool, err error) {
 	defer waiting(ctx)()
 	wait, cancel := context.WithTimeout(ctx, staleDeadline)
 	defer cancel()
-	for file, f := range pollers {
-		err := f.await(wait, file, func(f *follower) bool { return f.value == versionToken(version) })
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return true, nil
-		}
-		if err != nil {
-			return false, err
-		}
+	err = f.await(wait, file, func(f *follower) bool { return f.value == versionToken(version) })
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return false, nil
 	}
-	return false, nil
+	return err == nil, err
 }
 
 // stopPollers ends the pollers, notes their last looks, and reads the truth.

@@ -37,11 +37,11 @@ func driveCloseToOpen(ctx context.Context, b *Batch) error {
 				for i, writer := range sides {
 					reader := sides[1-i]
 					token := fmt.Sprintf("%c%d", 'a'+i, round)
-					err := c.writeRegister(ctx, writer, c.mountedOn(writer)+"/"+file, file, token, proto.WRONLY, proto.CREAT, proto.TRUNC)
+					err := c.writeRegister(ctx, writer, c.mountPoint()+"/"+file, file, token, proto.WRONLY, proto.CREAT, proto.TRUNC)
 					if err != nil {
 						return err
 					}
-					if err := c.readUntil(ctx, reader, c.mountedOn(reader)+"/"+file, file, token); err != nil {
+					if err := c.readUntil(ctx, reader, c.mountPoint()+"/"+file, file, token); err != nil {
 						return err
 					}
 				}

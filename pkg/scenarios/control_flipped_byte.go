@@ -38,7 +38,7 @@ func driveFlippedByte(ctx context.Context, b *Batch) error {
 			const file = "log"
 			writer := b.on(b.Target)
 			f, err := c.append(ctx, writer.client, writer.machine, writer.machine, file, proto.StreamSpec{
-				Path: c.mountedOn(writer) + "/" + file, Client: writer.machine, Sync: "fsync", MaxRecords: controlRecords, OnError: "stop",
+				Path: c.mountPoint() + "/" + file, Client: writer.machine, Sync: "fsync", MaxRecords: controlRecords, OnError: "stop",
 			})
 			if err != nil {
 				return err

@@ -169,11 +169,9 @@ func (b *Batch) eachAnyway(ctx context.Context, f func(ctx context.Context, c *C
 	return err
 }
 
-// mountPoint is where the cell's export is mounted on a worker.
+// mountPoint is where the cell's export is mounted on a worker, the same on
+// each.
 func (c *Cell) mountPoint() string { return nfs.MountRoot + "/" + c.Key }
-
-// mountedOn is the cell's directory as v sees it.
-func (c *Cell) mountedOn(v *vantage) string { return c.mountPoint() }
 
 // accept records what the kernel granted and refuses a mount that is not what
 // the profile asked for.
