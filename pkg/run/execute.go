@@ -262,6 +262,7 @@ func (e *executor) batch(ctx context.Context, p Batch, target string, workers []
 		if errors.As(cause, &notProven) {
 			cause = nil
 		}
+		c.Trial.Update(func(m *rundir.TrialMeta) { m.EndedNS = agent.Mono() })
 		if err := c.Trial.Finish(cause); err != nil {
 			end.err = errors.Join(end.err, err)
 		}
