@@ -13,7 +13,7 @@ import (
 )
 
 // machineConfig is a machine without the paths of its own files.
-func (k *keeper) machineConfig(m lab.Machine, kernel, initrd string) machine.Config {
+func (k *keeper) machineConfig(m lab.Machine, img imageFiles) machine.Config {
 	return machine.Config{
 		Name:   m.Name,
 		QEMU:   k.qemu.System,
@@ -21,9 +21,9 @@ func (k *keeper) machineConfig(m lab.Machine, kernel, initrd string) machine.Con
 		Accel:  k.accel,
 		CPUs:   k.spec.CPUs,
 		RAM:    machine.RAM{MiB: k.spec.MemMiB(m.Role)},
-		Kernel: kernel,
-		Initrd: initrd,
-		Append: machine.CommandLine(k.qemu.Arch, machine.Identity{
+		Kernel: img.kernel,
+		Initrd: img.initrd,
+		Append: machine.CommandLine(img.args, machine.Identity{
 			Name: m.Name, Role: string(m.Role), Addr: netip.MustParseAddr(m.Addr),
 			Gateway: qemu.Gateway(), ID: qemu.MachineID(m),
 		}),
@@ -123,7 +123,7 @@ func (k *keeper) killAll() {
 func (k *keeper) makeOverlay(ctx context.Context, backing, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, k.qemu.Img, "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, path) //nolint:gosec // our own paths
+	cmd := exec.CommandContext(ctx, k.qemu.Img, "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, path)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return &lab.InfraError{What: fmt.Sprintf("cannot make disk %s: %s", path, out), Err: err}
 	}

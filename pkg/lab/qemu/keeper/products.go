@@ -91,7 +91,7 @@ func (k *keeper) tryProducts(ctx context.Context) (*products, error) {
 	if err != nil {
 		return nil, err
 	}
-	machines, err := json.Marshal(k.machineShapes())
+	machines, err := json.Marshal(k.machineShapes(img.KernelArgs()))
 	if err != nil {
 		return nil, fmt.Errorf("encode machines: %w", err)
 	}
@@ -120,10 +120,10 @@ func (k *keeper) resolveVersions(ctx context.Context, kube *kubebuild.Builder) e
 
 // machineShapes are the machines' command lines, without the paths: what must
 // be equal for a snapshot to fit.
-func (k *keeper) machineShapes() [][]string {
+func (k *keeper) machineShapes(kernelArgs string) [][]string {
 	var out [][]string
 	for _, m := range k.spec.Machines() {
-		cfg := k.machineConfig(m, "kernel", "initrd")
+		cfg := k.machineConfig(m, imageFiles{kernel: "kernel", initrd: "initrd", args: kernelArgs})
 		cfg.RAM.Path, cfg.Disk, cfg.Seed, cfg.Console = "ram", "disk", "seed", "console"
 		out = append(out, cfg.Args())
 	}

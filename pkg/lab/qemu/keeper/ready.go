@@ -30,7 +30,7 @@ type ready struct {
 	leases map[string]string // resource versions by node
 }
 
-type imageFiles struct{ disk, kernel, initrd string }
+type imageFiles struct{ disk, kernel, initrd, args string }
 
 // The files of a snapshot.
 const (
@@ -51,7 +51,7 @@ const coldBootTimeout = 15 * time.Minute
 
 // makeReady finds the snapshot or boots the machines cold and makes it.
 func (k *keeper) makeReady(ctx context.Context, p *products) (*ready, error) {
-	r := &ready{image: imageFiles{disk: p.image.Disk(), kernel: p.image.Kernel(), initrd: p.image.Initrd()}}
+	r := &ready{image: imageFiles{disk: p.image.Disk(), kernel: p.image.Kernel(), initrd: p.image.Initrd(), args: p.image.KernelArgs()}}
 	build := func(ctx context.Context, tmp string) error {
 		err := k.coldBoot(ctx, p, r.image, tmp)
 		k.killAll()
@@ -144,7 +144,7 @@ func (k *keeper) coldBoot(ctx context.Context, p *products, img imageFiles, dir 
 	}
 	k.steps.logf("booting %d machines for the first time (%s)", len(k.spec.Machines()), k.accel)
 	for _, m := range k.spec.Machines() {
-		cfg := k.machineConfig(m, img.kernel, img.initrd)
+		cfg := k.machineConfig(m, img)
 		cfg.RAM.Path, cfg.RAM.Shared = entryPath(dir, m.Name, ramFile), true
 		cfg.State = entryPath(dir, m.Name, stateFile)
 		cfg.Disk = entryPath(dir, m.Name, diskFile)

@@ -62,7 +62,7 @@ func (k *keeper) resume(ctx context.Context, m lab.Machine) error {
 			return err
 		}
 	}
-	cfg := k.machineConfig(m, k.ready.image.kernel, k.ready.image.initrd)
+	cfg := k.machineConfig(m, k.ready.image)
 	cfg.RAM.Path = entryPath(k.ready.dir, m.Name, ramFile)
 	cfg.State, cfg.Resume = entryPath(k.ready.dir, m.Name, stateFile), true
 	cfg.Disk, cfg.Seed = disk, entryPath(k.ready.dir, m.Name, seedFile)

@@ -112,25 +112,17 @@ type Identity struct {
 	ID      string // machine id, 32 hexadecimal digits
 }
 
-// CommandLine is the guest kernel's command line: where the root is, and who
-// the machine is. (The address must not come by DHCP: a machine answers its
+// CommandLine is the guest kernel's command line: what the image asks for, and
+// who the machine is. (The address must not come by DHCP: a machine answers its
 // own cluster some seconds earlier this way.)
-func CommandLine(arch string, id Identity) string {
-	tty := "ttyS0"
-	if arch == "arm64" {
-		tty = "ttyAMA0"
-	}
-	mask := netMask(id.Gateway)
+func CommandLine(imageArgs string, id Identity) string {
 	return strings.Join([]string{
-		"root=/dev/vda", "rw", "console=" + tty, "net.ifnames=0",
-		// The guests are ours and trusted, and the mitigations are paid for
-		// in every system call; under TCG dearly.
-		"mitigations=off",
-		"quiet", "loglevel=4",
+		imageArgs,
+		"loglevel=4",
 		"systemd.show_status=false",
 		"systemd.hostname=" + id.Name,
 		"systemd.machine_id=" + id.ID,
-		fmt.Sprintf("ip=%s::%s:%s:%s:eth0:off", id.Addr, id.Gateway.Addr(), mask, id.Name),
+		fmt.Sprintf("ip=%s::%s:%s:%s:eth0:off", id.Addr, id.Gateway.Addr(), netMask(id.Gateway), id.Name),
 		"nfsim.role=" + id.Role,
 	}, " ")
 }

@@ -21,7 +21,7 @@ func config(arch string, accel host.Accel) machine.Config {
 		Name: "worker1", QEMU: "/usr/bin/qemu", Arch: arch, Accel: accel, CPUs: 1,
 		RAM:    machine.RAM{Path: "/cache/ready/k/worker1/ram", MiB: 1536},
 		Kernel: "/cache/images/k/vmlinuz", Initrd: "/cache/images/k/initrd.img",
-		Append: machine.CommandLine(arch, machine.Identity{
+		Append: machine.CommandLine("root=/dev/vda rw console=ttyS0", machine.Identity{
 			Name: "worker1", Role: "worker", Addr: netip.MustParseAddr("192.168.127.11"),
 			Gateway: netip.MustParsePrefix("192.168.127.1/24"), ID: strings.Repeat("a0", 16),
 		}),

@@ -51,7 +51,7 @@ func Start(ctx context.Context, cfg Config, network *os.File) (*Machine, error) 
 	}
 	defer theirs.Close()
 	m := &Machine{cfg: cfg, stderr: &lastBytes{max: 8 << 10}}
-	cmd := exec.Command(cfg.QEMU, cfg.Args()...) //nolint:gosec,noctx // ends with this process, or by Kill
+	cmd := exec.Command(cfg.QEMU, cfg.Args()...) //nolint:noctx // ends with this process, or by Kill
 	cmd.Dir = filepath.Dir(cfg.Console)
 	cmd.Stderr = m.stderr
 	cmd.ExtraFiles = []*os.File{network, theirs} // fdNet, fdQMP

@@ -14,7 +14,7 @@ func TestStartOfABrokenQEMUSaysWhatItSaid(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	fake := filepath.Join(dir, "qemu")
-	if err := os.WriteFile(fake, []byte("#!/bin/sh\necho 'qemu: -accel kvm: no such thing' >&2\nexit 1\n"), 0o700); err != nil { //nolint:gosec // a script must be executable
+	if err := os.WriteFile(fake, []byte("#!/bin/sh\necho 'qemu: -accel kvm: no such thing' >&2\nexit 1\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	cable, err := os.Open(os.DevNull)
