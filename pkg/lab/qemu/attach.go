@@ -135,7 +135,7 @@ func (d Dir) Clean() error {
 	}
 	s, err := d.ReadStatus()
 	if err != nil {
-		return nil //nolint:nilerr // there is no lab to call down
+		return nil // there is no lab to call down
 	}
 	s.Phase, s.Step, s.KeeperPID = Down, "cleaned up after its keeper died", 0
 	return d.WriteStatus(s)

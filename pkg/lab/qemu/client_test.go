@@ -23,7 +23,7 @@ func fakeKeeper(t *testing.T, h http.Handler) Dir {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: h} //nolint:gosec // a test
+	srv := &http.Server{Handler: h}
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	return dir

@@ -27,7 +27,6 @@ type Lab struct {
 	client *client
 	access cluster.Access
 	tether io.Closer // our end of the keeper's life line; nil when there is none
-	keeper <-chan struct{}
 
 	mu     sync.Mutex
 	status Status

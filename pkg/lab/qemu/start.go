@@ -116,7 +116,7 @@ func startKeeper(dir Dir, spec Spec, opts Options) (*keeperProcess, error) {
 		return nil, fmt.Errorf("start keeper: %w", err)
 	}
 	defer out.Close()
-	cmd := exec.Command(exe, KeeperArgs(spec.Name)...) //nolint:gosec,noctx // outlives this call; ends with its tether
+	cmd := exec.Command(exe, KeeperArgs(spec.Name)...) //nolint:noctx // outlives this call; ends with its tether
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, log, log
 	cmd.ExtraFiles = []*os.File{out}
 	cmd.Dir = "/"

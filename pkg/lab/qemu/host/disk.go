@@ -14,7 +14,7 @@ func CheckDisk(dir string, needMiB int) error {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("read free space of %s: %w", dir, err)
 	}
-	haveMiB := int(st.Bavail * uint64(st.Bsize) >> 20) //nolint:gosec // MiB of a disk fit an int
+	haveMiB := int(st.Bavail * uint64(st.Bsize) >> 20)
 	if haveMiB >= needMiB {
 		return nil
 	}

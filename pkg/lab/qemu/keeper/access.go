@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/nfsim/nfsim/pkg/cluster"
@@ -61,7 +60,7 @@ func (k *keeper) writeAccess(a cluster.Access) error {
 		if !ok {
 			return fmt.Errorf("write access: no host key of %s", m.Name)
 		}
-		fmt.Fprintln(&known, knownhosts.Line([]string{m.SSH}, ssh.PublicKey(key.PublicKey)))
+		fmt.Fprintln(&known, knownhosts.Line([]string{m.SSH}, key.PublicKey))
 		fmt.Fprintf(&config, "Host %s\n  HostName %s\n  Port %s\n  User root\n  IdentityFile %q\n  IdentitiesOnly yes\n  UserKnownHostsFile %q\n  StrictHostKeyChecking yes\n",
 			m.Name, host, port, k.dir.SSHKey(), k.dir.KnownHosts())
 	}

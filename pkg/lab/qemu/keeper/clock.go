@@ -65,8 +65,8 @@ func setClock(ctx context.Context, node *sshnode.Node, arch string) (*qemu.Clock
 	defer p.Kill()
 	defer context.AfterFunc(ctx, p.Kill)()
 	s := clockSession{send: p.Stdin, answers: bufio.NewScanner(p.Stdout)}
-	if !s.answers.Scan() {
-		return nil, fmt.Errorf("set clock: no answer: %v", s.answers.Err())
+	if _, err := s.answer(); err != nil {
+		return nil, err
 	}
 	best, err := s.measure()
 	for range clockTries {
@@ -84,6 +84,19 @@ func setClock(ctx context.Context, node *sshnode.Node, arch string) (*qemu.Clock
 type clockSession struct {
 	send    io.Writer
 	answers *bufio.Scanner
+}
+
+// answer waits for one line. The error of a script that ended wraps
+// io.ErrUnexpectedEOF.
+func (s *clockSession) answer() (string, error) {
+	if s.answers.Scan() {
+		return s.answers.Text(), nil
+	}
+	err := s.answers.Err()
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return "", fmt.Errorf("set clock: no answer: %w", err)
 }
 
 // measure asks several times and keeps the surest answer.
@@ -107,11 +120,12 @@ func (s *clockSession) ask(line string) (*qemu.Clock, error) {
 	if _, err := io.WriteString(s.send, line+"\n"); err != nil {
 		return nil, fmt.Errorf("set clock: %w", err)
 	}
-	if !s.answers.Scan() {
-		return nil, fmt.Errorf("set clock: no answer: %v", s.answers.Err())
+	text, err := s.answer()
+	if err != nil {
+		return nil, err
 	}
 	wait := time.Since(sent)
-	there, err := parseClock(s.answers.Text())
+	there, err := parseClock(text)
 	if err != nil {
 		return nil, err
 	}

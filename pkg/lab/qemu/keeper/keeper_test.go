@@ -52,7 +52,7 @@ func fakePath(t *testing.T, scripts map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range scripts {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text), 0o700); err != nil { //nolint:gosec // scripts are executable
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,7 +131,7 @@ func TestStarterKilled(t *testing.T) {
 	script := "echo $$ > " + pidFile + "; exec /bin/sleep 600"
 	fakePath(t, map[string]string{"qemu-system-x86_64": script, "qemu-system-aarch64": script, "qemu-img": ""})
 	ctx := testContext(t)
-	starter := exec.CommandContext(ctx, os.Args[0]) //nolint:gosec // this test
+	starter := exec.CommandContext(ctx, os.Args[0])
 	starter.Env = append(os.Environ(), starterEnv+"=1")
 	if err := starter.Start(); err != nil {
 		t.Fatal(err)
