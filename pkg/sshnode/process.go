@@ -210,7 +210,7 @@ func (i *processInput) Write(b []byte) (int, error) {
 	if i.p.node.wire.err() != nil {
 		return n, i.p.node.lost(op)
 	}
-	if err == io.EOF { // the ssh package's word for a channel that is closed
+	if errors.Is(err, io.EOF) { // the ssh package's word for a channel that is closed
 		err = io.ErrClosedPipe
 	}
 	return n, fmt.Errorf("%s: %s: %w", i.p.node.cfg.Name, op, err)

@@ -143,7 +143,7 @@ func get(c *sftp.Client, name string, w io.Writer, limit int64) (more bool, err 
 		return false, err
 	}
 	n, err := f.Read(make([]byte, 1))
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return n > 0, err

@@ -1,6 +1,7 @@
 package sshtest
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -13,7 +14,7 @@ import (
 func (s *session) sftp() int {
 	f := &files{root: s.conn.server.root, hung: &s.conn.server.filesHung, ended: s.ended}
 	srv := sftp.NewRequestServer(s.ch, sftp.Handlers{FileGet: f, FilePut: f, FileCmd: f, FileList: f})
-	if err := srv.Serve(); err != nil && err != io.EOF {
+	if err := srv.Serve(); err != nil && !errors.Is(err, io.EOF) {
 		return 1
 	}
 	return 0

@@ -33,7 +33,7 @@ func Done(stdin io.Reader) <-chan struct{} {
 // process group that is killed when the client kills the command or leaves.
 func Shell() Handler {
 	return func(cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
-		c := exec.Command("sh", "-c", cmd)
+		c := exec.Command("sh", "-c", cmd) //nolint:noctx // ends with its process group, below
 		c.Stdout, c.Stderr = stdout, stderr
 		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		c.WaitDelay = 5 * time.Second
