@@ -43,12 +43,13 @@ func mask(unit string) File {
 	return link("/etc/systemd/system/"+unit, "/dev/null")
 }
 
-// enable is what `systemctl enable` leaves for a unit that the target wants.
-func enable(unit, target string) File {
-	return link("/etc/systemd/system/"+target+".wants/"+unit, "/etc/systemd/system/"+unit)
+// enable is what `systemctl enable` leaves for a unit that multi-user.target wants.
+func enable(unit string) File {
+	return link("/etc/systemd/system/multi-user.target.wants/"+unit, "/etc/systemd/system/"+unit)
 }
 
-// enablePackaged is enable for a unit that a Debian package brought.
+// enablePackaged is enable for a unit that a Debian package brought and any
+// target wants.
 func enablePackaged(unit, target string) File {
 	return link("/etc/systemd/system/"+target+".wants/"+unit, "/usr/lib/systemd/system/"+unit)
 }

@@ -27,7 +27,7 @@ func commonFiles(v view, keys sshKeys, agent []byte) ([]File, error) {
 		secret("/etc/ssh/ssh_host_ed25519_key", host.private),
 		text("/etc/ssh/ssh_host_ed25519_key.pub", 0o644, string(public)+" "+v.Machine.Name+"\n"),
 		File{Path: agentPath, Mode: 0o755, Content: agent},
-		enable("nfsim-network.service", "multi-user.target"),
+		enable("nfsim-network.service"),
 		enablePackaged("rpcbind.socket", "sockets.target"),
 		enablePackaged("rpc-statd.service", "multi-user.target"),
 	), nil

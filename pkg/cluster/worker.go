@@ -33,8 +33,8 @@ func workerFiles(s Spec, v view, p *pki, images []byte) ([]File, error) {
 		executable("/usr/bin/kubelet", filepath.Join(s.Binaries.KubeletDir, "kubelet")),
 		secret("/etc/kubernetes/kubelet.conf", kubeconfig(api, "system:node:"+name, p.clusterCA, p.kubeletClient[name])),
 		File{Path: imageArchive, Mode: 0o644, Content: images},
-		enable("kubelet.service", "multi-user.target"),
-		enable("nfsim-images.service", "multi-user.target"),
+		enable("kubelet.service"),
+		enable("nfsim-images.service"),
 		enablePackaged("containerd.service", "multi-user.target"),
 		mask("nfs-server.service"),
 	), nil

@@ -11,7 +11,7 @@ import (
 // NFSPorts are the ports of an NFS server in a lab: rpcbind, statd, nfsd,
 // mountd, and lockd for UDP and TCP. The API server's port is not among them:
 // the server of the built-in lab is the control plane too.
-var NFSPorts = [...]uint16{111, 662, 2049, 20048, 32769, 32803}
+func NFSPorts() []uint16 { return []uint16{111, 662, 2049, 20048, 32769, 32803} }
 
 // CutMode is how a partition treats packets.
 type CutMode string
@@ -47,7 +47,7 @@ func Partition(machine string, cut Cut) Spec {
 	}
 	ports := cut.Ports
 	if len(ports) == 0 {
-		ports = NFSPorts[:]
+		ports = NFSPorts()
 	}
 	return Spec{
 		ID: id, Name: "partition-" + string(cut.Mode), Machine: machine,

@@ -110,7 +110,7 @@ func TestPartition(t *testing.T) {
 
 			// A cut of somebody else's address has no effect on anybody.
 			spec := Partition("worker1", Cut{Peer: netip.MustParseAddr("10.99.0.77"), Mode: mode})
-			spec.Prove = cutProof("nfsim_"+spec.ID, Cut{Peer: netip.MustParseAddr("10.99.0.2")}, NFSPorts[:])
+			spec.Prove = cutProof("nfsim_"+spec.ID, Cut{Peer: netip.MustParseAddr("10.99.0.2")}, NFSPorts())
 			spec.ProveWithin = time.Second
 			var not *NotProvenError
 			if _, err := inj.Inject(t.Context(), spec); !errors.As(err, &not) || not.Undo != nil {

@@ -44,11 +44,11 @@ func (e Event[T]) Gone() bool { return e.Kind == Deleted || e.Kind == Vanished }
 // Present says whether the event shows its object as it now is.
 func (e Event[T]) Present() bool { return e.Kind == Listed || e.Kind == Added || e.Kind == Modified }
 
-// PodEvent and NodeEvent are what WatchPods and WatchNodes deliver.
-type (
-	PodEvent  = Event[*corev1.Pod]
-	NodeEvent = Event[*corev1.Node]
-)
+// PodEvent is what WatchPods delivers.
+type PodEvent = Event[*corev1.Pod]
+
+// NodeEvent is what WatchNodes delivers.
+type NodeEvent = Event[*corev1.Node]
 
 // watchBuffer is how many events wait for a slow reader before the watch
 // itself waits, and with it the clock of what comes after.

@@ -69,7 +69,7 @@ func TestWatchPodsGoesOnAfterAGap(t *testing.T) {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	cancel()
-	for range events { //nolint:revive // it is closed once the watch has ended
+	for range events { // it is closed once the watch has ended
 	}
 }
 
