@@ -13,7 +13,7 @@ func connect(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	conn, err := net.DialTimeout("unix", operands[0], dialTimeout)
+	conn, err := net.DialTimeout("unix", operands[0], dialTimeout) //nolint:noctx // has a deadline
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}

@@ -117,7 +117,7 @@ func bind(socket string) (net.Listener, error) {
 	case info.Mode().Type() != fs.ModeSocket:
 		return nil, fmt.Errorf("listen on %s: there is something else than a socket", socket)
 	default:
-		if conn, err := net.DialTimeout("unix", socket, dialTimeout); err == nil {
+		if conn, err := net.DialTimeout("unix", socket, dialTimeout); err == nil { //nolint:noctx // has a deadline
 			_ = conn.Close()
 			return nil, fmt.Errorf("listen on %s: another agent answers there", socket)
 		}
@@ -127,7 +127,7 @@ func bind(socket string) (net.Listener, error) {
 	}
 	old := unix.Umask(0o177)
 	defer unix.Umask(old)
-	l, err := net.Listen("unix", socket)
+	l, err := net.Listen("unix", socket) //nolint:noctx // binds a path: nothing to wait for
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}

@@ -270,7 +270,7 @@ func (c *Client) send(ctx context.Context, line []byte) error {
 		c.fail(fmt.Errorf("send request: %w", err))
 	case <-ctx.Done():
 		c.fail(fmt.Errorf("send request: %w", context.Cause(ctx)))
-		go c.shut()
+		go func() { _ = c.shut() }()
 	case <-c.done:
 	}
 	return c.Err()

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
-
-	"github.com/nfsim/nfsim/pkg/history"
 )
 
 // BenchmarkSinglePass checks all models but the search, on a thousand files.
@@ -36,7 +34,7 @@ func benchmark(b *testing.B, n int, models []string) {
 	runtime.ReadMemStats(&m)
 	b.ReportMetric(float64(m.Sys)/(1<<20), "MB-sys")
 	b.ReportMetric(float64(len(ops)), "ops")
-	runtime.KeepAlive([]history.Op(ops))
+	runtime.KeepAlive(ops)
 }
 
 // BenchmarkSearchOneFile is the largest file that is searched.

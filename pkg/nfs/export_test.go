@@ -121,7 +121,7 @@ func TestExportValidation(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if NewFSID("a", "b") != NewFSID("a", "b") || NewFSID("a", "b") == NewFSID("ab") {
+	if again := NewFSID("a", "b"); NewFSID("a", "b") != again || NewFSID("a", "b") == NewFSID("ab") {
 		t.Error("fsids are not a function of the words")
 	}
 }

@@ -70,7 +70,7 @@ func statOf(st *unix.Stat_t, s proto.Step) *proto.Stat {
 		return nil
 	}
 	return &proto.Stat{
-		Dev: st.Dev, Ino: st.Ino, Mode: st.Mode, Nlink: uint64(st.Nlink), UID: st.Uid, GID: st.Gid,
+		Dev: st.Dev, Ino: st.Ino, Mode: st.Mode, Nlink: uint64(st.Nlink), UID: st.Uid, GID: st.Gid, //nolint:unconvert // Nlink has 32 bits on arm64
 		Size: st.Size, MtimeNS: st.Mtim.Nano(), CtimeNS: st.Ctim.Nano(),
 	}
 }
