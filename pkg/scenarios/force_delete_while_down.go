@@ -22,6 +22,9 @@ const (
 	eventHostUnmounted = "host-unmounted" // the volume left the host's mount table
 	eventWriterDead    = "writer-dead"    // the container's process has ended
 	eventPodDirGone    = "poddir-gone"    // the kubelet removed the pod's directory
+	// eventContainerTable is what the container's own mount table shows right
+	// after the volume left the host's.
+	eventContainerTable = "container-table"
 )
 
 // zombieTimeout is how long a kubelet that is back gets to end a container
@@ -74,7 +77,7 @@ func driveForceDelete(ctx context.Context, b *Batch) error {
 			return err
 		}
 		return b.each(ctx, "await the end of writer and mount", func(ctx context.Context, c *Cell) error {
-			if err := b.awaitEnd(ctx, ends[c]); err != nil {
+			if err := b.awaitEnd(ctx, c, ends[c]); err != nil {
 				return err
 			}
 			if _, err := c.workload.arrivals.stream.Stop(ctx); err != nil {
@@ -104,16 +107,24 @@ func (b *Batch) watchEnd(ctx context.Context, c *Cell) []<-chan error {
 }
 
 // awaitEnd waits for all of the ends, as long as zombieTimeout. An end that
-// does not come is for the judge to see, no error.
-func (b *Batch) awaitEnd(ctx context.Context, ends []<-chan error) error {
+// does not come is for the judge to see, no error. When the volume has left the
+// host's mount table, the container's own is looked at.
+func (b *Batch) awaitEnd(ctx context.Context, c *Cell, ends []<-chan error) error {
 	defer waiting(ctx)()
 	timeout := time.NewTimer(zombieTimeout)
 	defer timeout.Stop()
-	for _, end := range ends {
+	for i, end := range ends {
 		select {
 		case err := <-end:
 			if err != nil {
 				return err
+			}
+			if i == 0 {
+				_, kept, err := b.mountsKept(ctx, c)
+				if err != nil {
+					return err
+				}
+				c.now("node", eventContainerTable, c.Key, mountedOrNot(kept))
 			}
 		case <-timeout.C:
 			return nil
@@ -122,6 +133,13 @@ func (b *Batch) awaitEnd(ctx context.Context, ends []<-chan error) error {
 		}
 	}
 	return nil
+}
+
+func mountedOrNot(kept bool) string {
+	if kept {
+		return "still mounted"
+	}
+	return "not mounted"
 }
 
 // forceDelete deletes the pod with grace 0 and notes when the API server had
@@ -171,6 +189,9 @@ func judgeForceDelete(e *Evidence) Judgement {
 		if hasDead {
 			early = fmt.Sprintf("%s before the writer ended", seconds(dead.T-unmounted.T))
 		}
+		if o, ok := e.First(eventContainerTable, ""); ok {
+			early += "; in the container's own table it was then " + o.Detail
+		}
 		j.Outcomes = append(j.Outcomes, outcome.New(outcome.UnmountedUnderPod, "the volume left the host's mount table %s", early).From("node").In("observations.jsonl"))
 	case hasUnmounted:
 		j.note("the volume left the host's mount table %s after the writer ended", seconds(unmounted.T-dead.T))
@@ -189,12 +210,20 @@ func judgeForceDelete(e *Evidence) Judgement {
 // last byte that reached the server.
 func zombie(e *Evidence, apiGone int64) outcome.Outcome {
 	var last int64
-	after := 0
+	before, after := 0, 0
 	for _, o := range e.Observations {
-		if o.Event == recordArrived && o.T > apiGone+e.Trial.ClockErrNS {
+		switch {
+		case o.Event != recordArrived:
+		case o.T > apiGone+e.Trial.ClockErrNS:
 			last = max(last, o.T)
 			after++
+		default:
+			before++
 		}
+	}
+	if acked := ackedAfter(e.Ops, apiGone); before == 0 || after == 0 && acked > 0 {
+		return outcome.New(outcome.Inconclusive, "%d records were seen to arrive before the API had forgotten the pod and %d after, when %d were acknowledged after", before, after, acked).
+			In("observations.jsonl", "history.jsonl")
 	}
 	if after == 0 {
 		return outcome.New(outcome.Exclusive, "no record reached the server after the API had forgotten the pod").From("api", "disk").In("observations.jsonl")
@@ -205,6 +234,19 @@ func zombie(e *Evidence, apiGone int64) outcome.Outcome {
 		text += fmt.Sprintf(" (%s after the delete was asked for)", seconds(last-invoked))
 	}
 	return outcome.New(outcome.ZombieWriter, "%s", text).WithFigure(figure).From("api", "disk").In("observations.jsonl")
+}
+
+// ackedAfter counts the pod's appends that surely began after t and were
+// acknowledged.
+func ackedAfter(ops []history.Op, t int64) int {
+	n := 0
+	for i := range ops {
+		op := &ops[i]
+		if begin, _ := op.Wide(); op.Client == podAppends && op.Func == history.Append && op.Result == history.OK && begin > t {
+			n++
+		}
+	}
+	return n
 }
 
 // number reads a fact that was a whole number before it went through JSON.
