@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
 	"github.com/nfsim/nfsim/pkg/rundir"
 	"github.com/nfsim/nfsim/pkg/scenarios"
@@ -11,8 +12,15 @@ import (
 
 // Check judges every trial of a recorded run, from the run directory alone,
 // and writes the verdicts beside the trials and into the index. Planned trials
-// that were never recorded are inconclusive, not absent.
-func Check(r *rundir.Run) (rundir.Index, error) {
+// that were never recorded have no verdict; the report shows them as
+// inconclusive.
+func Check(r *rundir.Run) (rundir.Index, error) { return checkWith(r, scenarios.Named) }
+
+// lookup finds the scenario that a run directory calls name.
+type lookup func(name string) (scenarios.Scenario, bool)
+
+// checkWith is Check with other scenarios than those of the list.
+func checkWith(r *rundir.Run, named lookup) (rundir.Index, error) {
 	print, err := r.Fingerprint()
 	if err != nil {
 		return rundir.Index{}, err
@@ -22,7 +30,7 @@ func Check(r *rundir.Run) (rundir.Index, error) {
 		return rundir.Index{}, err
 	}
 	for _, t := range trials {
-		if err := r.WriteVerdict(judge(r.Meta(), print, t)); err != nil {
+		if err := r.WriteVerdict(judge(r.Meta(), print, t, named)); err != nil {
 			return rundir.Index{}, err
 		}
 	}
@@ -30,7 +38,7 @@ func Check(r *rundir.Run) (rundir.Index, error) {
 }
 
 // judge gives the verdict on one trial.
-func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial) rundir.Verdict {
+func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial, named lookup) rundir.Verdict {
 	v := rundir.Verdict{Scenario: t.Meta.Scenario, Profile: t.Meta.Profile, Repeat: t.Meta.Repeat}
 	if !t.Meta.Ended.IsZero() {
 		v.Took = t.Meta.Ended.Sub(t.Meta.Started).Seconds()
@@ -43,7 +51,7 @@ func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial) rundi
 	case t.Meta.Error != "":
 		return unjudged(v, rundir.StatusInfra, outcome.New(outcome.InfraError, "%s", t.Meta.Error))
 	}
-	s, ok := scenarios.Named(t.Meta.Scenario)
+	s, ok := named(t.Meta.Scenario)
 	if !ok {
 		return unjudged(v, rundir.StatusInconclusive, outcome.New(outcome.Inconclusive, "this nfsim has no scenario %q", t.Meta.Scenario))
 	}
@@ -118,17 +126,21 @@ func expect(v rundir.Verdict, s scenarios.Scenario) rundir.Verdict {
 	return v
 }
 
-// load reads everything that was recorded of a trial.
+// load reads everything that was recorded of a trial. A history that breaks
+// what every judge assumes is an error.
 func load(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial) (*scenarios.Evidence, error) {
 	e := &scenarios.Evidence{Run: meta, Fingerprint: print, Trial: t.Meta}
 	ops, report, err := t.History()
 	if err != nil {
 		return nil, err
 	}
-	e.Ops = ops
 	if report.CutShort {
-		e.Truncated = append(e.Truncated, "history.jsonl")
+		return nil, errors.New("load history: its last line was cut short")
 	}
+	if problems := history.Validate(ops); len(problems) > 0 {
+		return nil, fmt.Errorf("validate history: %d problems, the first: %s", len(problems), problems[0])
+	}
+	e.Ops = ops
 	var errs [4]error
 	e.Faults, errs[0] = t.Faults()
 	e.Observations, errs[1] = t.Observations()

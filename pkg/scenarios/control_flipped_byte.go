@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent/proto"
-	"github.com/nfsim/nfsim/pkg/consistency"
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/outcome"
 	"github.com/nfsim/nfsim/pkg/sshnode"
@@ -20,14 +19,17 @@ const (
 	controlRecordSize = 64
 )
 
-func controlFlippedByte() Scenario {
+// ControlFlippedByte is the control of the durability check. The detector is
+// the consistency model that must catch the planted byte; the list's is
+// consistency.AppendLog, and with "" nothing looks.
+func ControlFlippedByte(detector string) Scenario {
 	return Scenario{
 		Name: "control-flipped-byte", Family: FamilyNFS, Control: true, Estimate: 20 * time.Second,
 		Doc:     "planted: one byte of an acknowledged record is flipped on the server's disk",
 		Decides: "whether the durability check would notice; if it does not, the whole run is worthless",
 		Drive:   driveFlippedByte,
 		Judge: func(e *Evidence) Judgement {
-			return judgeFlippedByte(e, consistency.AppendLog)
+			return judgeFlippedByte(e, detector)
 		},
 	}
 }

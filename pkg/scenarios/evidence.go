@@ -18,8 +18,6 @@ type Evidence struct {
 	Observations []rundir.Observation
 	Before       rundir.Ledger
 	After        rundir.Ledger
-	// Truncated names files whose last line was cut short.
-	Truncated []string
 }
 
 // First returns the first observation of an event about a subject; an empty

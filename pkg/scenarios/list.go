@@ -1,11 +1,13 @@
 package scenarios
 
+import "github.com/nfsim/nfsim/pkg/consistency"
+
 // List returns every scenario, in the order of the matrix.
 func List() []Scenario {
 	return []Scenario{
 		closeToOpen(),
 		attrCache(),
-		controlFlippedByte(),
+		ControlFlippedByte(consistency.AppendLog),
 		kubeletRestart(),
 		forceDeleteWhileDown(),
 	}
