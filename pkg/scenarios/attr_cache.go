@@ -125,13 +125,14 @@ func (c *Cell) startPollers(ctx context.Context, v *vantage) (map[string]*follow
 }
 
 // pollEvent notes the last look that saw the old version and the first that
-// saw the new one: together they hold the whole window of staleness.
+// saw the new one: together they hold the whole window of staleness. A version
+// that one look saw was noted by that look.
 func (c *Cell) pollEvent(f *follower, v *vantage, file string, ev proto.Event) {
 	op := history.Op{Client: v.machine, Lane: file, Func: history.Read, File: file, Mode: history.ModeHeldRO}
 	if file == statFile {
 		op.Mode = history.Stat
 	}
-	if ev.Prev != nil && f.value != "" {
+	if ev.Prev != nil && ev.Prev.Count > 1 && f.value != "" {
 		old := op
 		old.Value, old.Result = f.value, history.OK
 		old.Invoke, old.Return = ev.Prev.LastT0, ev.Prev.LastT1
@@ -174,7 +175,8 @@ func (c *Cell) stopPollers(ctx context.Context, b *Batch, v *vantage, pollers ma
 		if err != nil {
 			return fmt.Errorf("stop polling %s: %w", file, err)
 		}
-		if end.Last == nil || f.value == "" {
+		c.Trial.SetFact("looks_"+file, end.OK)
+		if end.Last == nil || end.Last.Count == 1 || f.value == "" {
 			continue
 		}
 		mode := history.ModeHeldRO
@@ -185,7 +187,6 @@ func (c *Cell) stopPollers(ctx context.Context, b *Batch, v *vantage, pollers ma
 			Client: v.machine, Lane: file, Func: history.Read, File: file, Mode: mode, Value: f.value,
 			Result: history.OK, Invoke: end.Last.LastT0, Return: end.Last.LastT1,
 		})
-		c.Trial.SetFact("looks_"+file, end.OK)
 	}
 	return errors.Join(
 		c.registerTruth(ctx, b.on(b.server()), c.Export.Path+"/"+heldFile, heldFile),
