@@ -46,7 +46,7 @@ func TestCrash(t *testing.T) {
 			state := t.TempDir()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			c := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestCrash$")
-			c.Env = append(os.Environ(), crashMachine+"="+m.dir, crashState+"="+state, crashAt+"="+strconv.Itoa(at), crashAfter+"="+after)
+			c.Env = append(os.Environ(), crashMachine+"="+m.Dir, crashState+"="+state, crashAt+"="+strconv.Itoa(at), crashAfter+"="+after)
 			out, err := c.CombinedOutput()
 			cancel()
 			var exit *exec.ExitError
@@ -59,14 +59,14 @@ func TestCrash(t *testing.T) {
 			}
 			j := newJournal(t, state)
 			was := open(t, j)
-			if (m.exists("broken") || m.armed(t)) && len(was) == 0 {
+			if (m.Exists("broken") || m.armed(t)) && len(was) == 0 {
 				t.Errorf("command %d, after %s: the machine is broken and the journal does not know", at, after)
 			}
 			report, err := HealAll(t.Context(), j, m.nodes(t), nil)
 			if err != nil || len(report) != len(was) {
 				t.Errorf("command %d, after %s: %+v, %v", at, after, report, err)
 			}
-			if m.exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
+			if m.Exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
 				t.Errorf("command %d, after %s: something is left", at, after)
 			}
 		}
@@ -118,7 +118,7 @@ func TestHealAllNewestFirst(t *testing.T) {
 	m := newMachine(t, t.TempDir(), nil)
 	j := newJournal(t, t.TempDir())
 	for i := range 3 {
-		if err := j.append(Entry{Event: EventOpen, ID: fmt.Sprint(i), Machine: "worker1", Undo: fmt.Sprintf("echo %d >> %s/order\n", i, m.dir)}); err != nil {
+		if err := j.append(Entry{Event: EventOpen, ID: fmt.Sprint(i), Machine: "worker1", Undo: fmt.Sprintf("echo %d >> %s/order\n", i, m.Dir)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestHealAllNewestFirst(t *testing.T) {
 	if err != nil || len(report) != 4 {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	if diff := cmp.Diff("2\n1\n0\n", m.read(t, "order")); diff != "" {
+	if diff := cmp.Diff("2\n1\n0\n", m.Read(t, "order")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -141,7 +141,7 @@ func TestHealAllGoesOnPastAMachineThatIsGone(t *testing.T) {
 	j := newJournal(t, t.TempDir())
 	for _, machine := range []string{"worker1", "gone", "worker2"} {
 		err := j.append(Entry{
-			Event: EventOpen, ID: machine, Machine: machine, Undo: "touch " + m.dir + "/healed-" + machine + "\n",
+			Event: EventOpen, ID: machine, Machine: machine, Undo: "touch " + m.Dir + "/healed-" + machine + "\n",
 			HealWithin: time.Second,
 		})
 		if err != nil {
@@ -160,7 +160,7 @@ func TestHealAllGoesOnPastAMachineThatIsGone(t *testing.T) {
 	if !errors.Is(err, down) || len(report) != 3 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if !m.exists("healed-worker1") || !m.exists("healed-worker2") {
+	if !m.Exists("healed-worker1") || !m.Exists("healed-worker2") {
 		t.Error("a machine that is up was not healed")
 	}
 	if diff := cmp.Diff([]string{"gone"}, open(t, j)); diff != "" {
@@ -174,7 +174,7 @@ func TestHealAllConcurrent(t *testing.T) {
 	state := t.TempDir()
 	j := newJournal(t, state)
 	// An undo that notices another beside it.
-	undo := fmt.Sprintf("mkdir %[1]s/undoing || { touch %[1]s/twice; exit 1; }\necho x >> %[1]s/undone\nrmdir %[1]s/undoing\n", m.dir)
+	undo := fmt.Sprintf("mkdir %[1]s/undoing || { touch %[1]s/twice; exit 1; }\necho x >> %[1]s/undone\nrmdir %[1]s/undoing\n", m.Dir)
 	for i := range 3 {
 		if err := j.append(Entry{Event: EventOpen, ID: fmt.Sprint(i), Machine: "worker1", Undo: undo}); err != nil {
 			t.Fatal(err)
@@ -197,8 +197,8 @@ func TestHealAllConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if total != 3 || m.exists("twice") || m.read(t, "undone") != "x\nx\nx\n" {
-		t.Errorf("%d healed, undone %q", total, m.read(t, "undone"))
+	if total != 3 || m.Exists("twice") || m.Read(t, "undone") != "x\nx\nx\n" {
+		t.Errorf("%d healed, undone %q", total, m.Read(t, "undone"))
 	}
 }
 

@@ -20,7 +20,7 @@ func TestInjectAndHeal(t *testing.T) {
 	inj := NewInjector(j, m.nodes(t), t.Logf)
 	spec := m.breakage("f1")
 	// What was on disk and armed when the fault came.
-	spec.Inject = fmt.Sprintf("cp %s %s/journal-seen; cp %s/units/nfsim-undo-f1.timer %s/timer-seen\n", j.Path(), m.dir, m.dir, m.dir) + spec.Inject
+	spec.Inject = fmt.Sprintf("cp %s %s/journal-seen; cp %s/units/nfsim-undo-f1.timer %s/timer-seen\n", j.Path(), m.Dir, m.Dir, m.Dir) + spec.Inject
 	spec.Deadman = 5 * time.Minute
 
 	before := mono()
@@ -28,13 +28,13 @@ func TestInjectAndHeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen := m.read(t, "journal-seen"); !strings.Contains(seen, `"event":"open"`) || !strings.Contains(seen, "rm -f") || strings.Contains(seen, `"injected"`) {
+	if seen := m.Read(t, "journal-seen"); !strings.Contains(seen, `"event":"open"`) || !strings.Contains(seen, "rm -f") || strings.Contains(seen, `"injected"`) {
 		t.Errorf("the journal at the injection: %s", seen)
 	}
-	if seen := m.read(t, "timer-seen"); seen != "active\n" {
+	if seen := m.Read(t, "timer-seen"); seen != "active\n" {
 		t.Errorf("the timer at the injection: %s", seen)
 	}
-	if after := m.read(t, "units/nfsim-undo-f1.after"); after != "300000ms\n" {
+	if after := m.Read(t, "units/nfsim-undo-f1.after"); after != "300000ms\n" {
 		t.Errorf("the timer fires after %s", after)
 	}
 	r := active.Record()
@@ -52,7 +52,7 @@ func TestInjectAndHeal(t *testing.T) {
 	if r.HealStart < r.ProvenAt || r.HealedAt < r.HealStart || r.ProofUndone != "whole" || r.FiredByNode || r.Error != "" {
 		t.Errorf("record %+v", r)
 	}
-	if m.exists("broken") || m.armed(t) || m.exists(undoFile("f1")) || len(open(t, j)) != 0 {
+	if m.Exists("broken") || m.armed(t) || m.Exists(undoFile("f1")) || len(open(t, j)) != 0 {
 		t.Error("something is left")
 	}
 	commands := len(m.srv.Commands())
@@ -73,7 +73,7 @@ func TestInjectOutlivesTheContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if err := active.Heal(ctx); err != nil || m.exists("broken") {
+	if err := active.Heal(ctx); err != nil || m.Exists("broken") {
 		t.Errorf("heal after cancel: %v", err)
 	}
 
@@ -81,7 +81,7 @@ func TestInjectOutlivesTheContext(t *testing.T) {
 	spec := m.breakage("f2")
 	spec.Prove = "false"
 	spec.Do, spec.Inject = func(context.Context) error {
-		m.write(t, "broken", "", 0o644)
+		m.Write(t, "broken", "", 0o644)
 		cancel()
 		return nil
 	}, ""
@@ -89,7 +89,7 @@ func TestInjectOutlivesTheContext(t *testing.T) {
 	if _, err := inj.Inject(ctx, spec); !errors.As(err, &not) || not.Undo != nil {
 		t.Errorf("error %v", err)
 	}
-	if m.exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
+	if m.Exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
 		t.Error("something is left")
 	}
 }
@@ -113,7 +113,7 @@ func TestNotProven(t *testing.T) {
 	if !errors.As(err, &exit) {
 		t.Errorf("the reason is lost: %v", err)
 	}
-	if m.exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
+	if m.Exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
 		t.Error("something is left")
 	}
 }
@@ -122,7 +122,7 @@ func TestProofMayComeLate(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
 	spec := m.breakage("f1")
-	spec.Prove = fmt.Sprintf("echo x >> %[1]s/tries; [ $(wc -l < %[1]s/tries) -ge 3 ] && echo third\n", m.dir)
+	spec.Prove = fmt.Sprintf("echo x >> %[1]s/tries; [ $(wc -l < %[1]s/tries) -ge 3 ] && echo third\n", m.Dir)
 	active, err := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), nil).Inject(t.Context(), spec)
 	if err != nil || active.Record().Proof != "third" {
 		t.Errorf("%v", err)
@@ -146,7 +146,7 @@ func TestFailedSteps(t *testing.T) {
 			m := newMachine(t, t.TempDir(), nil)
 			j := newJournal(t, t.TempDir())
 			if tc.script != "" {
-				m.write(t, "systemd-run.sh", tc.script+"\n", 0o644)
+				m.Write(t, "systemd-run.sh", tc.script+"\n", 0o644)
 			}
 			spec := m.breakage("f1")
 			spec.Inject = strings.TrimSpace(spec.Inject) + tc.inject + "\n"
@@ -158,7 +158,7 @@ func TestFailedSteps(t *testing.T) {
 			if tc.step == "arm" && failed.Record.InjectStart != 0 {
 				t.Error("injected without an armed timer")
 			}
-			if m.exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
+			if m.Exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
 				t.Error("something is left")
 			}
 		})
@@ -205,7 +205,7 @@ func TestUndoThatFails(t *testing.T) {
 			m := newMachine(t, t.TempDir(), nil)
 			j := newJournal(t, t.TempDir())
 			spec := m.breakage("f1")
-			spec.Undo = fmt.Sprintf(script, m.dir)
+			spec.Undo = fmt.Sprintf(script, m.Dir)
 			spec.HealWithin = 300 * time.Millisecond
 			active, err := NewInjector(j, m.nodes(t), t.Logf).Inject(t.Context(), spec)
 			if err != nil {
@@ -225,11 +225,11 @@ func TestUndoThatFails(t *testing.T) {
 			if !errors.As(err, &not) || len(report) != 1 || report[0].Err == nil {
 				t.Errorf("heal all: %+v, %v", report, err)
 			}
-			m.write(t, "fixed", "", 0o644)
+			m.Write(t, "fixed", "", 0o644)
 			if err := active.Heal(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if m.exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
+			if m.Exists("broken") || m.armed(t) || len(open(t, j)) != 0 {
 				t.Error("something is left")
 			}
 		})
@@ -245,7 +245,7 @@ func TestFiredByNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.fire(t, "f1")
-	if m.exists("broken") {
+	if m.Exists("broken") {
 		t.Fatal("the machine did not undo the fault")
 	}
 	if err := active.Heal(t.Context()); err != nil || !active.Record().FiredByNode {

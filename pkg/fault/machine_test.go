@@ -14,14 +14,13 @@ import (
 )
 
 // machine is a node whose commands run in a real shell, with a systemd made of
-// files: a unit's state is what units/NAME says. Everything lies below dir.
+// files: a unit's state is what units/NAME says.
 type machine struct {
-	dir string
+	sshtest.StandIn
 	srv *sshtest.Server
 }
 
-// The stand-ins. $DIR is the machine's directory. A file named after a command
-// and ".sh" is sourced first, so that a test can make it misbehave.
+// standIns are the commands of a machine.
 var standIns = map[string]string{
 	"systemd-run": `for a; do
 case "$a" in
@@ -55,20 +54,18 @@ esac
 // one again. hook, if not nil, wraps the shell.
 func newMachine(t *testing.T, dir string, hook func(sshtest.Handler) sshtest.Handler) *machine {
 	t.Helper()
-	m := &machine{dir: dir}
-	if !m.exists("bin") {
-		m.write(t, "units/.keep", "", 0o644)
-		for name, script := range standIns {
-			m.write(t, "bin/"+name, "#!/bin/sh\nDIR="+m.dir+"\n[ -e $DIR/"+name+".sh ] && . $DIR/"+name+".sh\n"+script, 0o755)
-		}
+	m := &machine{StandIn: sshtest.StandIn{Dir: dir}}
+	if !m.Exists("bin") {
+		m.Write(t, "units/.keep", "", 0o644)
+		m.Commands(t, standIns)
 	}
 	handler := sshtest.Shell()
 	if hook != nil {
 		handler = hook(handler)
 	}
 	m.srv = sshtest.New(t, sshtest.Options{Handler: func(cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
-		cmd = strings.ReplaceAll(cmd, NoteDir, m.dir+NoteDir)
-		return handler("PATH="+m.dir+"/bin:$PATH\n"+cmd, stdin, stdout, stderr)
+		cmd = strings.ReplaceAll(cmd, NoteDir, m.Dir+NoteDir)
+		return handler(m.WithPath(cmd), stdin, stdout, stderr)
 	}})
 	return m
 }
@@ -84,17 +81,17 @@ func (m *machine) nodes(t *testing.T) Nodes {
 func (m *machine) fire(t *testing.T, id string) {
 	t.Helper()
 	unit := "units/" + undoUnit(id)
-	script := strings.TrimSpace(m.read(t, unit+".script"))
-	if code := sshtest.Shell()("PATH="+m.dir+"/bin:$PATH\n. "+script, strings.NewReader(""), io.Discard, os.Stderr); code != 0 {
+	script := strings.TrimSpace(m.Read(t, unit+".script"))
+	if code := sshtest.Shell()(m.WithPath(". "+script), strings.NewReader(""), io.Discard, os.Stderr); code != 0 {
 		t.Fatalf("the undo script exited with status %d", code)
 	}
-	m.write(t, unit+".timer", "inactive\n", 0o644)
+	m.Write(t, unit+".timer", "inactive\n", 0o644)
 }
 
 // armed says whether any timer waits on the machine.
 func (m *machine) armed(t *testing.T) bool {
 	t.Helper()
-	timers, err := filepath.Glob(filepath.Join(m.dir, "units", "*.timer"))
+	timers, err := filepath.Glob(filepath.Join(m.Dir, "units", "*.timer"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,34 +101,9 @@ func (m *machine) armed(t *testing.T) bool {
 	})
 }
 
-func (m *machine) write(t *testing.T, name, content string, mode os.FileMode) {
-	t.Helper()
-	path := filepath.Join(m.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (m *machine) read(t *testing.T, name string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(m.dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func (m *machine) exists(name string) bool {
-	_, err := os.Lstat(filepath.Join(m.dir, name))
-	return err == nil
-}
-
 // breakage is a fault that makes the file "broken" on the machine.
 func (m *machine) breakage(id string) Spec {
-	broken := sshnode.Quote(filepath.Join(m.dir, "broken"))
+	broken := sshnode.Quote(filepath.Join(m.Dir, "broken"))
 	return Spec{
 		ID: id, Name: "breakage", Machine: "worker1",
 		Inject:      "touch " + broken + "\n",

@@ -21,8 +21,8 @@ func startProcess(t *testing.T, m *machine, unit string) (pid int, ended <-chan 
 	}
 	done := make(chan error, 1)
 	go func() { done <- c.Wait() }()
-	m.write(t, "units/"+unit, "active\n", 0o644)
-	m.write(t, "units/"+unit+".pid", strconv.Itoa(c.Process.Pid)+"\n", 0o644)
+	m.Write(t, "units/"+unit, "active\n", 0o644)
+	m.Write(t, "units/"+unit+".pid", strconv.Itoa(c.Process.Pid)+"\n", 0o644)
 	return c.Process.Pid, done
 }
 
@@ -59,7 +59,7 @@ func TestKubeletKill(t *testing.T) {
 	if err := active.Heal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if m.exists(note(active.Record().ID)) {
+	if m.Exists(note(active.Record().ID)) {
 		t.Error("the note is left")
 	}
 }
@@ -67,7 +67,7 @@ func TestKubeletKill(t *testing.T) {
 func TestKubeletKillNeedsAProcess(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
-	m.write(t, "units/kubelet.service", "failed\n", 0o644)
+	m.Write(t, "units/kubelet.service", "failed\n", 0o644)
 	spec := KubeletKill("worker1", "kubelet.service")
 	spec.HealWithin = time.Second
 	_, err := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf).Inject(t.Context(), spec)
@@ -128,10 +128,10 @@ func TestNFSServerFaults(t *testing.T) {
 					return shell(strings.ReplaceAll(cmd, "/proc/fs/nfsd", dir+"/nfsd"), stdin, stdout, stderr)
 				}
 			})
-			m.write(t, "units/"+NFSServerUnit, "active\n", 0o644)
-			m.write(t, "nfsd/threads", "8\n", 0o644)
-			m.write(t, "since", "100\n", 0o644)
-			m.write(t, "systemctl.sh", `case "$*" in
+			m.Write(t, "units/"+NFSServerUnit, "active\n", 0o644)
+			m.Write(t, "nfsd/threads", "8\n", 0o644)
+			m.Write(t, "since", "100\n", 0o644)
+			m.Write(t, "systemctl.sh", `case "$*" in
 "stop nfs-server"*) echo 0 > $DIR/nfsd/threads;;
 "start nfs-server"*) echo 8 > $DIR/nfsd/threads;;
 "restart nfs-server"*) echo 8 > $DIR/nfsd/threads; echo 200 > $DIR/since;;

@@ -17,27 +17,27 @@ func testSet() ExportSet { return ExportSet{Name: "r", Exports: []Export{testExp
 func TestExportRoundTrip(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.write(t, "exportfs.sh", `[ "$1" = -v ] && { sed "s,^$DIR,," $DIR/etab; exit; }`+"\n", 0o644)
+	m.Write(t, "exportfs.sh", `[ "$1" = -v ] && { sed "s,^$DIR,," $DIR/etab; exit; }`+"\n", 0o644)
 	e := testExport()
 	if err := testSet().Add(t.Context(), m.node); err != nil {
 		t.Fatal(err)
 	}
 	file := "exports.d/nfsim-r.exports"
-	want := m.dir + e.Path + " 192.168.127.0/24(" + DefaultExport + ",fsid=" + e.FSID + ")\n"
-	if got := m.read(t, file); got != want {
+	want := m.Dir + e.Path + " 192.168.127.0/24(" + DefaultExport + ",fsid=" + e.FSID + ")\n"
+	if got := m.Read(t, file); got != want {
 		t.Errorf("exports file %q, want %q", got, want)
 	}
-	m.write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
+	m.Write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
 	if err := testSet().Remove(t.Context(), m.node, false); err != nil {
 		t.Fatal(err)
 	}
-	if m.exists(file) || !m.exists("srv/nfsim/r/t/sub/file") {
+	if m.Exists(file) || !m.Exists("srv/nfsim/r/t/sub/file") {
 		t.Error("the exports file is left, or the directory is gone")
 	}
 	if err := testSet().Remove(t.Context(), m.node, true); err != nil {
 		t.Fatal(err)
 	}
-	if m.exists("srv/nfsim/r") || !m.exists("srv/nfsim") {
+	if m.Exists("srv/nfsim/r") || !m.Exists("srv/nfsim") {
 		t.Error("the directory is left, or the root is gone")
 	}
 	if err := testSet().Remove(t.Context(), m.node, true); err != nil {
@@ -55,7 +55,7 @@ func TestAddChecksTheList(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
-			m.write(t, "exportfs.sh", script+"\n", 0o644)
+			m.Write(t, "exportfs.sh", script+"\n", 0o644)
 			var not *NotExportedError
 			if err := testSet().Add(t.Context(), m.node); !errors.As(err, &not) {
 				t.Errorf("error %v", err)
@@ -68,13 +68,13 @@ func TestDeleteTreesKeepMounts(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"", "/sub", "/sub/deeper"} {
 		m := newMachine(t)
-		m.write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
-		m.write(t, "mountinfo", "90 22 0:61 / "+ExportRoot+"/r/t"+at+" rw - ext4 /dev/b rw\n", 0o644)
+		m.Write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
+		m.Write(t, "mountinfo", "90 22 0:61 / "+ExportRoot+"/r/t"+at+" rw - ext4 /dev/b rw\n", 0o644)
 		var below *MountBelowError
 		if err := deleteTrees(t.Context(), m.node, []string{ExportRoot + "/r/t"}); !errors.As(err, &below) {
 			t.Errorf("mount at %q: error %v", at, err)
 		}
-		if !m.exists("srv/nfsim/r/t/sub/file") {
+		if !m.Exists("srv/nfsim/r/t/sub/file") {
 			t.Errorf("mount at %q: the file is gone", at)
 		}
 	}
@@ -83,15 +83,15 @@ func TestDeleteTreesKeepMounts(t *testing.T) {
 func TestDeleteTreesFollowNoLink(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.write(t, "precious/t/file", "x", 0o644)
-	m.write(t, "srv/nfsim/.keep", "", 0o644)
-	if err := os.Symlink(filepath.Join(m.dir, "precious"), filepath.Join(m.dir, "srv/nfsim/r")); err != nil {
+	m.Write(t, "precious/t/file", "x", 0o644)
+	m.Write(t, "srv/nfsim/.keep", "", 0o644)
+	if err := os.Symlink(filepath.Join(m.Dir, "precious"), filepath.Join(m.Dir, "srv/nfsim/r")); err != nil {
 		t.Fatal(err)
 	}
 	if err := deleteTrees(t.Context(), m.node, []string{ExportRoot + "/r/t"}); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 		t.Errorf("error %v", err)
 	}
-	if !m.exists("precious/t/file") {
+	if !m.Exists("precious/t/file") {
 		t.Error("the file behind the link is gone")
 	}
 }
@@ -129,11 +129,11 @@ func TestExportValidation(t *testing.T) {
 func TestServerFacts(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.write(t, "nfsd/nfsv4leasetime", "15\n", 0o644)
-	m.write(t, "nfsd/threads", "8\n", 0o644)
-	m.write(t, "nfsd/clients/3/info", nfsdClient, 0o644)
-	m.write(t, "nfsd/clients/4/info", strings.ReplaceAll(nfsdClient, "worker1", "worker2"), 0o644)
-	m.write(t, "rpc-nfsd", nfsdStats, 0o644)
+	m.Write(t, "nfsd/nfsv4leasetime", "15\n", 0o644)
+	m.Write(t, "nfsd/threads", "8\n", 0o644)
+	m.Write(t, "nfsd/clients/3/info", nfsdClient, 0o644)
+	m.Write(t, "nfsd/clients/4/info", strings.ReplaceAll(nfsdClient, "worker1", "worker2"), 0o644)
+	m.Write(t, "rpc-nfsd", nfsdStats, 0o644)
 	facts, err := ReadServer(t.Context(), m.node)
 	if err != nil || facts.Lease.Seconds() != 15 || facts.Threads != 8 || facts.Grace != 0 {
 		t.Errorf("%+v, %v", facts, err)

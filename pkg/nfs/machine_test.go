@@ -2,8 +2,6 @@ package nfs
 
 import (
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,15 +10,14 @@ import (
 )
 
 // machine is a node whose commands run in a real shell, with commands and
-// tables of its own in place of the dangerous ones. Everything lies below dir.
+// tables of its own in place of the dangerous ones.
 type machine struct {
-	dir  string
+	sshtest.StandIn
 	node *sshnode.Node
 	srv  *sshtest.Server
 }
 
-// The stand-ins. $DIR is the machine's directory; a file named after a command
-// and ".sh" is sourced first, so that a test can make it misbehave.
+// standIns are the commands of a machine.
 var standIns = map[string]string{
 	"mount": `while [ $# -gt 2 ]; do [ "$1" = -o ] && opts=$2; shift; done
 n=$(wc -l < $DIR/mountinfo)
@@ -40,49 +37,22 @@ esac
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	m := &machine{dir: t.TempDir()}
-	for name, script := range standIns {
-		m.write(t, "bin/"+name, "#!/bin/sh\nDIR="+m.dir+"\n[ -e $DIR/"+name+".sh ] && . $DIR/"+name+".sh\n"+script, 0o755)
-	}
-	m.write(t, "mountinfo", "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n", 0o644)
-	m.write(t, "etab", "", 0o644)
+	m := &machine{StandIn: sshtest.StandIn{Dir: t.TempDir()}}
+	m.Commands(t, standIns)
+	m.Write(t, "mountinfo", "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n", 0o644)
+	m.Write(t, "etab", "", 0o644)
 	shell := sshtest.Shell()
 	m.srv = sshtest.New(t, sshtest.Options{Handler: func(cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
 		cmd = strings.NewReplacer(
-			"/proc/1/mountinfo", m.dir+"/mountinfo",
-			"/proc/1/mountstats", m.dir+"/mountstats",
-			"/proc/net/rpc/nfsd", m.dir+"/rpc-nfsd",
-			"/proc/fs/nfsd", m.dir+"/nfsd",
-			"/etc/exports.d", m.dir+"/exports.d",
-			ExportRoot, m.dir+ExportRoot,
+			"/proc/1/mountinfo", m.Dir+"/mountinfo",
+			"/proc/1/mountstats", m.Dir+"/mountstats",
+			"/proc/net/rpc/nfsd", m.Dir+"/rpc-nfsd",
+			"/proc/fs/nfsd", m.Dir+"/nfsd",
+			"/etc/exports.d", m.Dir+"/exports.d",
+			ExportRoot, m.Dir+ExportRoot,
 		).Replace(cmd)
-		return shell("PATH="+m.dir+"/bin:$PATH\n"+cmd, stdin, stdout, stderr)
+		return shell(m.WithPath(cmd), stdin, stdout, stderr)
 	}})
 	m.node = m.srv.Dial(t)
 	return m
-}
-
-func (m *machine) write(t *testing.T, name, content string, mode os.FileMode) {
-	t.Helper()
-	path := filepath.Join(m.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (m *machine) read(t *testing.T, name string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(m.dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func (m *machine) exists(name string) bool {
-	_, err := os.Lstat(filepath.Join(m.dir, name))
-	return err == nil
 }

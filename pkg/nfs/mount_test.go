@@ -18,8 +18,8 @@ import (
 func TestMountAndUnmount(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	mounter := Mounter{Root: m.dir + "/mnt"}
-	spec := MountSpec{Server: "192.168.127.10", Path: "/export/t", Target: m.dir + "/mnt/t", Options: "vers=4.2"}
+	mounter := Mounter{Root: m.Dir + "/mnt"}
+	spec := MountSpec{Server: "192.168.127.10", Path: "/export/t", Target: m.Dir + "/mnt/t", Options: "vers=4.2"}
 	got, err := mounter.Mount(t.Context(), m.node, spec)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestMountAndUnmount(t *testing.T) {
 	}
 
 	rep, err := mounter.Unmount(t.Context(), m.node, spec.Target, UnmountPlan{})
-	if err != nil || rep.How != Normal || len(rep.Attempts) != 1 || rep.DirLeft != "" || m.exists("mnt/t") {
+	if err != nil || rep.How != Normal || len(rep.Attempts) != 1 || rep.DirLeft != "" || m.Exists("mnt/t") {
 		t.Errorf("report %+v, %v", rep, err)
 	}
 	rep, err = mounter.Unmount(t.Context(), m.node, spec.Target, UnmountPlan{})
@@ -82,14 +82,14 @@ func TestMountErrors(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
 			if tc.mount != "" {
-				m.write(t, "mount.sh", tc.mount+"\n", 0o644)
+				m.Write(t, "mount.sh", tc.mount+"\n", 0o644)
 			}
 			spec := good
-			spec.Target = m.dir + "/mnt/t"
+			spec.Target = m.Dir + "/mnt/t"
 			if tc.change != nil {
 				tc.change(&spec)
 			}
-			_, err := Mounter{Root: m.dir + "/mnt", Deadline: time.Second}.Mount(t.Context(), m.node, spec)
+			_, err := Mounter{Root: m.Dir + "/mnt", Deadline: time.Second}.Mount(t.Context(), m.node, spec)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -103,17 +103,17 @@ func TestMountErrors(t *testing.T) {
 func TestMountRefusesASharedSuperblock(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	mounter := Mounter{Root: m.dir + "/mnt"}
+	mounter := Mounter{Root: m.Dir + "/mnt"}
 	line := "90 22 0:61 / /mnt/other rw - nfs4 s:/p rw,vers=4.2\n" // the number that the stand-in gives next
-	m.write(t, "mountinfo", line, 0o644)
-	spec := MountSpec{Server: "s", Path: "/p", Target: m.dir + "/mnt/t", Options: "vers=4.2"}
+	m.Write(t, "mountinfo", line, 0o644)
+	spec := MountSpec{Server: "s", Path: "/p", Target: m.Dir + "/mnt/t", Options: "vers=4.2"}
 
 	var shared *SharedError
 	_, err := mounter.Mount(t.Context(), m.node, spec)
 	if !errors.As(err, &shared) || shared.Unmount != nil || shared.Others[0].Mountpoint != "/mnt/other" {
 		t.Fatalf("error %v", err)
 	}
-	if diff := cmp.Diff(line, m.read(t, "mountinfo")); diff != "" {
+	if diff := cmp.Diff(line, m.Read(t, "mountinfo")); diff != "" {
 		t.Errorf("mount table: %s", diff)
 	}
 	spec.AllowShared = true
@@ -140,11 +140,11 @@ func TestUnmountEscalates(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t)
-			target := m.dir + "/mnt/t"
-			m.write(t, "mnt/t/.keep", "", 0o644)
-			m.write(t, "mountinfo", fmt.Sprintf("22 1 254:0 / / rw - ext4 /dev/root rw\n90 22 0:61 / %s rw - nfs4 s:/p rw,vers=4.2\n", target), 0o644)
-			m.write(t, "umount.sh", tc.umount+"\n", 0o644)
-			rep, err := Mounter{Root: m.dir + "/mnt"}.Unmount(t.Context(), m.node, target, tc.plan)
+			target := m.Dir + "/mnt/t"
+			m.Write(t, "mnt/t/.keep", "", 0o644)
+			m.Write(t, "mountinfo", fmt.Sprintf("22 1 254:0 / / rw - ext4 /dev/root rw\n90 22 0:61 / %s rw - nfs4 s:/p rw,vers=4.2\n", target), 0o644)
+			m.Write(t, "umount.sh", tc.umount+"\n", 0o644)
+			rep, err := Mounter{Root: m.Dir + "/mnt"}.Unmount(t.Context(), m.node, target, tc.plan)
 			var still *StillMountedError
 			if errors.As(err, &still) != tc.fails || (err != nil) != tc.fails {
 				t.Fatalf("error %v", err)
@@ -159,7 +159,7 @@ func TestUnmountEscalates(t *testing.T) {
 			if !tc.fails && rep.DirLeft == "" {
 				t.Error("a mount point with files in it is not reported")
 			}
-			if !m.exists("mnt/t/.keep") {
+			if !m.Exists("mnt/t/.keep") {
 				t.Error("a file in the mount point was deleted")
 			}
 		})
@@ -197,7 +197,7 @@ func TestPIDMounts(t *testing.T) {
 func TestReadMountStats(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.write(t, "mountstats", mountstats, 0o644)
+	m.Write(t, "mountstats", mountstats, 0o644)
 	got, err := ReadMountStats(t.Context(), m.node, "/mnt/b")
 	if err != nil || got.Source != "192.168.127.10:/b" {
 		t.Errorf("%+v, %v", got, err)
