@@ -219,24 +219,7 @@ func TestDialWithAgent(t *testing.T) {
 	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
 		t.Fatal(err)
 	}
-	socket := filepath.Join(t.TempDir(), "agent")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_ = agent.ServeAgent(ring, c)
-			}()
-		}
-	}()
+	socket := serve(t, "unix", filepath.Join(t.TempDir(), "agent"), func(c net.Conn) { _ = agent.ServeAgent(ring, c) })
 	srv := sshtest.New(t, sshtest.Options{})
 	if srv.ClientSigner, err = ssh.NewSignerFromKey(key); err != nil {
 		t.Fatal(err)
@@ -314,23 +297,9 @@ func TestDialSilentServer(t *testing.T) {
 
 func TestDialNotSSH(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-			c.Close()
-		}
-	}()
+	addr := serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) })
 	cfg := sshtest.New(t, sshtest.Options{}).Config()
-	cfg.Addr, cfg.DialRetry = l.Addr().String(), -1
+	cfg.Addr, cfg.DialRetry = addr, -1
 	var transport *sshnode.TransportError
 	if _, err := sshnode.Dial(testContext(t), cfg); !errors.As(err, &transport) {
 		t.Errorf("Dial = %v, want a *TransportError", err)

@@ -16,6 +16,17 @@ import (
 // echoServer answers each connection with what it got, once that has ended.
 func echoServer(t *testing.T, network, addr string) string {
 	t.Helper()
+	return serve(t, network, addr, func(c net.Conn) {
+		if b, err := io.ReadAll(c); err == nil {
+			_, _ = c.Write(b)
+		}
+	})
+}
+
+// serve handles each connection, and closes it after that, until the test's
+// end. It returns the address.
+func serve(t *testing.T, network, addr string, handle func(net.Conn)) string {
+	t.Helper()
 	l, err := net.Listen(network, addr)
 	if err != nil {
 		t.Fatal(err)
@@ -29,10 +40,7 @@ func echoServer(t *testing.T, network, addr string) string {
 			}
 			go func() {
 				defer c.Close()
-				b, err := io.ReadAll(c)
-				if err == nil {
-					_, _ = c.Write(b)
-				}
+				handle(c)
 			}()
 		}
 	}()
