@@ -9,40 +9,33 @@ import (
 )
 
 func newLabKubeconfigCommand(s streams) *cobra.Command {
-	var name string
-	cmd := &cobra.Command{
-		Use:     "kubeconfig",
-		Short:   "print the path of a lab's kubeconfig",
-		Example: "  KUBECONFIG=$(nfsim lab kubeconfig) kubectl get nodes",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := qemu.Attach(cmd.Context(), name)
-			if err != nil {
-				return err
-			}
-			defer l.Close()
-			_, err = fmt.Fprintln(s.Out, qemu.Dir(l.StateDir()).Kubeconfig())
-			return err
-		},
-	}
-	labNameFlag(cmd, &name)
+	cmd := newLabPathCommand(s, qemu.Dir.Kubeconfig)
+	cmd.Use = "kubeconfig"
+	cmd.Short = "print the path of a lab's kubeconfig"
+	cmd.Example = "  KUBECONFIG=$(nfsim lab kubeconfig) kubectl get nodes"
 	return cmd
 }
 
 func newLabSSHConfigCommand(s streams) *cobra.Command {
+	cmd := newLabPathCommand(s, qemu.Dir.SSHConfig)
+	cmd.Use = "ssh-config"
+	cmd.Short = "print the path of an OpenSSH configuration for a lab's machines"
+	cmd.Example = "  scp -F $(nfsim lab ssh-config) worker1:/etc/fstab ."
+	return cmd
+}
+
+// newLabPathCommand prints where a file of a running lab lies.
+func newLabPathCommand(s streams, file func(qemu.Dir) string) *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
-		Use:     "ssh-config",
-		Short:   "print the path of an OpenSSH configuration for a lab's machines",
-		Example: "  scp -F $(nfsim lab ssh-config) worker1:/etc/fstab .",
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := qemu.Attach(cmd.Context(), name)
 			if err != nil {
 				return err
 			}
 			defer l.Close()
-			_, err = fmt.Fprintln(s.Out, qemu.Dir(l.StateDir()).SSHConfig())
+			_, err = fmt.Fprintln(s.Out, file(qemu.Dir(l.StateDir())))
 			return err
 		},
 	}

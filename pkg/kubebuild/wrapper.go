@@ -30,14 +30,9 @@ func wrapperGoMod(upstream []byte, version string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var w modfile.File
-	if err := w.AddModuleStmt(wrapperModule); err != nil {
+	w, err := newWrapper(up)
+	if err != nil {
 		return nil, err
-	}
-	if up.Go != nil {
-		if err := w.AddGoStmt(up.Go.Version); err != nil {
-			return nil, err
-		}
 	}
 	for _, g := range up.Godebug {
 		if err := w.AddGodebug(g.Key, g.Value); err != nil {
@@ -78,14 +73,9 @@ func etcdGoMod(upstream []byte, version string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse go.mod of %s %s: %w", etcdModule, version, err)
 	}
-	var w modfile.File
-	if err := w.AddModuleStmt(wrapperModule); err != nil {
+	w, err := newWrapper(up)
+	if err != nil {
 		return nil, err
-	}
-	if up.Go != nil {
-		if err := w.AddGoStmt(up.Go.Version); err != nil {
-			return nil, err
-		}
 	}
 	if err := w.AddRequire(etcdModule, version); err != nil {
 		return nil, err
@@ -112,4 +102,18 @@ func stagingVersion(version string) (string, error) {
 		return "", fmt.Errorf("find staging modules: %q is not a version like v1.36.3", version)
 	}
 	return "v0." + rest, nil
+}
+
+// newWrapper returns the module itself, in the language version of upstream.
+func newWrapper(up *modfile.File) (*modfile.File, error) {
+	w := new(modfile.File)
+	if err := w.AddModuleStmt(wrapperModule); err != nil {
+		return nil, err
+	}
+	if up.Go != nil {
+		if err := w.AddGoStmt(up.Go.Version); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
 }
