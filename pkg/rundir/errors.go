@@ -1,6 +1,9 @@
 package rundir
 
-import "fmt"
+import (
+	"fmt"
+	"path/filepath"
+)
 
 // SchemaError is a run directory of another schema version.
 type SchemaError struct {
@@ -36,3 +39,23 @@ type TrialExistsError struct{ Cell Cell }
 func (e *TrialExistsError) Error() string {
 	return fmt.Sprintf("trial %s x %s, repeat %d is recorded already", e.Cell.Scenario, e.Cell.Profile, e.Cell.Repeat)
 }
+
+// DamagedError is a file of a run that is cut short, or has something else
+// than nfsim writes.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+// Error says what is lost, if anything, and what to do.
+func (e *DamagedError) Error() string {
+	advice := "restore it from a copy, or record the run again"
+	switch filepath.Base(e.Path) {
+	case indexFile, verdictFile:
+		advice = "nothing that was recorded is lost: write it again with `nfsim check`"
+	}
+	return fmt.Sprintf("%s is damaged: %v; %s", e.Path, e.Err, advice)
+}
+
+// Unwrap returns what the decoder said.
+func (e *DamagedError) Unwrap() error { return e.Err }

@@ -70,7 +70,7 @@ func openIn(dir, name string, limit int64) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // read only: nothing can be lost
+	defer root.Close()
 	info, err := root.Stat(name)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func readJSON(dir, name string, v any) (err error) {
 		return fmt.Errorf("read %s: %w", filepath.Join(dir, name), err)
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("decode %s: %w", filepath.Join(dir, name), err)
+		return &DamagedError{Path: filepath.Join(dir, name), Err: err}
 	}
 	return nil
 }

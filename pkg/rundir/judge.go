@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 )
 
+// indexFile is the file of all verdicts of a run, in its directory.
+const indexFile = "index.json"
+
 // WriteVerdict writes verdict.json beside the recorded trial of the same cell.
 func (r *Run) WriteVerdict(v Verdict) error {
 	rel, err := trialPath(v.Cell())
@@ -62,7 +65,7 @@ func (r *Run) WriteIndex() (Index, error) {
 		return Index{}, fmt.Errorf("write index: %w", err)
 	}
 	index := Index{Schema: SchemaVersion, ID: r.Meta().ID, Verdicts: verdicts}
-	if err := writeJSON(filepath.Join(r.dir, "index.json"), index); err != nil {
+	if err := writeJSON(filepath.Join(r.dir, indexFile), index); err != nil {
 		return Index{}, fmt.Errorf("write index: %w", err)
 	}
 	return index, nil
@@ -71,7 +74,7 @@ func (r *Run) WriteIndex() (Index, error) {
 // Index reads index.json; a run that was not checked yet has an empty one.
 func (r *Run) Index() (Index, error) {
 	var index Index
-	err := readJSON(r.dir, "index.json", &index)
+	err := readJSON(r.dir, indexFile, &index)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Index{Schema: SchemaVersion, ID: r.Meta().ID}, nil
 	}

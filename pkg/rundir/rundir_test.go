@@ -243,7 +243,7 @@ func TestOpenErrors(t *testing.T) {
 		{"a file", file, &notRun, "not a directory"},
 		{"newer schema", other(`{"schema":2,"lab":"of another type"}`), &schema, "newer nfsim"},
 		{"older schema", other(`{"schema":0}`), &schema, "the nfsim that recorded it"},
-		{"no JSON", other(`{"schema":`), nil, "decode"},
+		{"no JSON", other(`{"schema":`), nil, "is damaged"},
 		{"link that leads out", link, nil, "run.json"},
 	}
 	for _, tt := range tests {
