@@ -18,11 +18,11 @@ func (e *NotUpError) usage() *lab.UsageError {
 	if e.Stale {
 		what = fmt.Sprintf("lab %s is not up any more: its keeper died; its machines died with it, and what they left has been removed", e.Name)
 	}
-	advice := "nfsim lab up"
+	start := "nfsim lab up"
 	if e.Name != DefaultName {
-		advice += " --name " + e.Name
+		start += " --name " + e.Name
 	}
-	return &lab.UsageError{What: what, Advice: advice}
+	return &lab.UsageError{What: what, Advice: "start it with `" + start + "`"}
 }
 
 // Error says what to do.

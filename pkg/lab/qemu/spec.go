@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -18,6 +19,9 @@ const DefaultName = "default"
 const (
 	maxWorkers = 8
 	minMemMiB  = 768 // less, and kubelet or the API server is killed for memory
+
+	minLease = 10 // s; less, or more than maxLease, and the kernel's nfsd refuses it
+	maxLease = 3600
 )
 
 // Spec says what lab is wanted. The zero value of a field is its default.
@@ -74,6 +78,7 @@ func (s Spec) Validate() error {
 		{"processors a machine", s.CPUs, 1, 64},
 		{"MiB for the server", s.ServerMemMiB, minMemMiB, 1 << 20},
 		{"MiB for a worker", s.WorkerMemMiB, minMemMiB, 1 << 20},
+		{"s of lease time", cmp.Or(s.LeaseSeconds, minLease), minLease, maxLease},
 	} {
 		if c.have < c.a || c.have > c.z {
 			return &lab.UsageError{What: fmt.Sprintf("cannot have %d %s", c.have, c.what), Advice: fmt.Sprintf("%d to %d", c.a, c.z)}

@@ -55,6 +55,8 @@ func TestValidate(t *testing.T) {
 		"small server":    {ServerMemMiB: 256},
 		"no processor":    {CPUs: -1},
 		"accelerator":     {Accel: "hvf"},
+		"short lease":     {LeaseSeconds: 9},
+		"negative lease":  {LeaseSeconds: -1},
 	} {
 		var usage *lab.UsageError
 		if err := s.WithDefaults().Validate(); !errors.As(err, &usage) {
