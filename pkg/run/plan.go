@@ -7,6 +7,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -152,12 +153,15 @@ func selectProfiles(patterns []string, all []nfs.Profile) ([]nfs.Profile, error)
 		return all, nil
 	}
 	chosen, err := nfs.Match(all, patterns)
-	if err != nil {
-		have := make([]string, len(all))
-		for i, p := range all {
-			have[i] = p.Name
+	var none *nfs.NoMatchError
+	if errors.As(err, &none) {
+		return nil, &lab.UsageError{
+			What:   fmt.Sprintf("no profile matches %q", none.Glob),
+			Advice: "there are: " + strings.Join(none.Known, ", "),
 		}
-		return nil, &lab.UsageError{What: err.Error(), Advice: "there are: " + strings.Join(have, ", ")}
+	}
+	if err != nil {
+		return nil, &lab.UsageError{What: err.Error()}
 	}
 	return chosen, nil
 }
