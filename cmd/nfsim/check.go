@@ -33,7 +33,8 @@ the matrix. It needs no lab. RUN is a run directory, an ID below the runs direct
 			if err != nil {
 				return err
 			}
-			return exitWith(judgeAndShow(s, recorded, format))
+			code, err := judgeAndShow(s, recorded, format)
+			return exitWith(code, recordError(err))
 		},
 	}
 	addReportFlags(cmd, &root, &format)
@@ -57,7 +58,8 @@ the run: 0 as expected, 1 something new, 2 inconclusive.`,
 			if err != nil {
 				return err
 			}
-			return exitWith(show(s, recorded, format))
+			code, err := show(s, recorded, format)
+			return exitWith(code, recordError(err))
 		},
 	}
 	addReportFlags(cmd, &root, &format)
@@ -77,19 +79,25 @@ func exitWith(code int, err error) error {
 	return &exitError{code: code}
 }
 
-// openRun opens a recorded run. What is no run, or of another schema, is the
-// user's to put right.
+// openRun opens a recorded run.
 func openRun(root, name, format string) (*rundir.Run, error) {
 	if err := report.CheckFormat(format); err != nil {
 		return nil, usagef("%v", err)
 	}
 	recorded, err := rundir.OpenIn(root, name)
+	return recorded, recordError(err)
+}
+
+// recordError classes an error of reading a run. What is no run, is of another
+// schema, or is damaged is the user's to put right.
+func recordError(err error) error {
 	var notRun *rundir.NotRunError
 	var schema *rundir.SchemaError
-	if errors.As(err, &notRun) || errors.As(err, &schema) {
-		return nil, &lab.UsageError{What: err.Error()}
+	var damaged *rundir.DamagedError
+	if errors.As(err, &notRun) || errors.As(err, &schema) || errors.As(err, &damaged) {
+		return &lab.UsageError{What: err.Error()}
 	}
-	return recorded, err
+	return err
 }
 
 // show prints a run's matrix and returns the exit code that the run earns.

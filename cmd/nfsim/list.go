@@ -27,15 +27,15 @@ func newListCommand(s streams) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, l := range []struct {
-		name, short string
-		rows        func(w io.Writer)
+		name, short, example string
+		rows                 func(w io.Writer)
 	}{
-		{"scenarios", "the rows of the matrix", listScenarios},
-		{"profiles", "the columns of the matrix: named sets of mount options", listProfiles},
-		{"outcomes", "the closed vocabulary of outcomes", listOutcomes},
+		{"scenarios", "the rows of the matrix", "nfsim list scenarios | grep kubelet/", listScenarios},
+		{"profiles", "the columns of the matrix: named sets of mount options", "nfsim list profiles", listProfiles},
+		{"outcomes", "the closed vocabulary of outcomes", "nfsim list outcomes | grep WRITER", listOutcomes},
 	} {
 		cmd.AddCommand(&cobra.Command{
-			Use: l.name, Short: l.short, Args: cobra.NoArgs,
+			Use: l.name, Short: l.short, Example: "  " + l.example, Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
 				w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
 				l.rows(w)

@@ -20,9 +20,12 @@ type streams struct {
 func execute(ctx context.Context, args []string, s streams) int {
 	root := newRootCommand(s)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if cmd == root {
+		err = rootError(err)
 	}
 	code := exitCode(err)
 	var silent *exitError
@@ -65,24 +68,9 @@ a control that missed), 64 usage. Standard output is the result, standard error 
 		newHealCommand(s),
 		newLabCommand(s),
 	)
+	root.SetHelpCommand(newHelpCommand())
 	for _, c := range root.Commands() {
 		strictArgs(c)
 	}
 	return root
-}
-
-// strictArgs turns cobra's own argument errors into usage errors (exit 64),
-// for every command below c.
-func strictArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return usagef("%v (see `%s --help`)", err, cmd.CommandPath())
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		strictArgs(sub)
-	}
 }

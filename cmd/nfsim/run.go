@@ -20,6 +20,9 @@ import (
 // labStopTimeout bounds taking a lab down after a run.
 const labStopTimeout = time.Minute
 
+// maxRepeat bounds --repeat: the plan is held in memory.
+const maxRepeat = 10_000
+
 // runFlags are the flags of `nfsim run`.
 type runFlags struct {
 	scenarios, profiles []string
@@ -49,7 +52,14 @@ with 'nfsim report'.`,
   nfsim run --kubelet v1.34.4 --kubernetes v1.36.3 --keep-lab
   nfsim run --format json > matrix.json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runMatrix(cmd.Context(), s, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, name := range []string{"scenario", "profile"} {
+				if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "[]" {
+					return usagef("--%s is empty: give a glob, or leave the flag out for all (see `nfsim list %ss`)", name, name)
+				}
+			}
+			return runMatrix(cmd.Context(), s, f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.scenarios, "scenario", nil, "globs on scenario names (see `nfsim list scenarios`); default all")
@@ -68,8 +78,12 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	if err := report.CheckFormat(f.format); err != nil {
 		return usagef("%v", err)
 	}
-	if f.repeat < 1 {
-		return usagef("--repeat %d: at least 1", f.repeat)
+	if f.repeat < 1 || f.repeat > maxRepeat {
+		return usagef("--repeat %d: from 1 to %d", f.repeat, maxRepeat)
+	}
+	spec := f.spec.WithDefaults()
+	if err := spec.Validate(); err != nil {
+		return err
 	}
 	if f.seed == 0 {
 		f.seed = time.Now().UnixNano()
@@ -78,9 +92,8 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	workers := f.spec.WithDefaults().Workers
 	if f.plan {
-		printPlan(s, plan, workers)
+		printPlan(s, plan, spec.Workers)
 		return nil
 	}
 	p := newProgress(s.Err, plan)
