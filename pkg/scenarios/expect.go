@@ -62,7 +62,7 @@ func matches(pattern, name string) bool {
 	return err == nil && ok
 }
 
-// Admits returns the outcomes that the row does not allow.
+// Surprises returns the outcomes that the row does not allow.
 func (e Expectation) Surprises(outcomes []outcome.Outcome) []outcome.Outcome {
 	var out []outcome.Outcome
 	for _, o := range outcomes {

@@ -51,7 +51,7 @@ func driveForceDelete(ctx context.Context, b *Batch) error {
 		if err != nil {
 			return err
 		}
-		defer heal(context.WithoutCancel(ctx))
+		defer func() { _ = heal(context.WithoutCancel(ctx)) }() // its error is in the record of the fault
 		err = b.each(ctx, "force delete with the kubelet down", func(ctx context.Context, c *Cell) error {
 			if err := b.moreAppends(ctx, c, calmRecords); err != nil {
 				return err

@@ -35,7 +35,7 @@ func driveKubeletRestart(ctx context.Context, b *Batch) error {
 		if err != nil {
 			return err
 		}
-		defer heal(context.WithoutCancel(ctx))
+		defer func() { _ = heal(context.WithoutCancel(ctx)) }() // its error is in the record of the fault
 		err = b.each(ctx, "write and read with the kubelet down", func(ctx context.Context, c *Cell) error {
 			if err := b.moreAppends(ctx, c, 2*calmRecords); err != nil {
 				return err
