@@ -13,8 +13,11 @@ import (
 )
 
 const (
-	// attrRounds is how many versions are replaced under the readers' eyes.
+	// attrRounds is how many versions there are at least, and attrMost at most
+	// within attrTime: a reader that sees each version at once sees many.
 	attrRounds = 4
+	attrMost   = 40
+	attrTime   = 3 * time.Second
 	// attrPollUS is the pollers' interval in µs; it is the resolution of the
 	// staleness that is measured.
 	attrPollUS = 5000
@@ -69,10 +72,14 @@ func versionToken(n int) string { return fmt.Sprintf("v%d", n) }
 // replaceVersions replaces a file's version each time that its poller has seen
 // the last one. A version that is not seen in time ends it: a result, no error.
 func (c *Cell) replaceVersions(ctx context.Context, writer *vantage, file string, f *follower) error {
+	began := time.Now()
 	for version := 1; ; version++ {
 		seen, err := c.awaitVersion(ctx, file, f, version)
-		if err != nil || !seen || version == attrRounds {
+		if err != nil || !seen {
 			return err
+		}
+		if version == attrMost || version >= attrRounds && time.Since(began) > attrTime {
+			return nil
 		}
 		if err := c.newVersion(ctx, writer, file, version+1); err != nil {
 			return err

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ func judgeLedger(e *Evidence) []outcome.Outcome {
 	if e.Before == nil || e.After == nil {
 		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "a ledger is missing")}
 	}
-	var out []outcome.Outcome
+	out := forcedUnmounts(e)
 	words := map[string]outcome.Word{
 		rundir.MountsHost:      outcome.MountLeft,
 		rundir.MountsContainer: outcome.MountLeft,
@@ -141,6 +142,19 @@ func judgeLedger(e *Evidence) []outcome.Outcome {
 	if len(out) == 0 {
 		out = append(out, outcome.New(outcome.Clean, "the ledger after the trial is the one before it").
 			From("node").In("ledger-before.json", "ledger-after.json"))
+	}
+	return out
+}
+
+// forcedUnmounts are the mounts of the trial that did not go by themselves: what
+// it took to remove them is part of the outcome.
+func forcedUnmounts(e *Evidence) []outcome.Outcome {
+	var out []outcome.Outcome
+	for _, fact := range slices.Sorted(maps.Keys(e.Trial.Facts)) {
+		if machine, ok := strings.CutPrefix(fact, unmountFact); ok {
+			out = append(out, outcome.New(outcome.MountLeft, "the mount on %s was busy or dead: it took %v", machine, e.Trial.Facts[fact]).
+				From("node").In("trial.json"))
+		}
 	}
 	return out
 }

@@ -135,6 +135,10 @@ func (b *Batch) mountAll(ctx context.Context, m lab.Machine, cells []*Cell) erro
 	return nil
 }
 
+// unmountFact begins the name of the fact that an unmount took force; the
+// machine follows.
+const unmountFact = "unmount_"
+
 // unmountAll unmounts every cell's export on a worker.
 func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
 	defer waiting(ctx)()
@@ -149,7 +153,7 @@ func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
 	reports, err := nfs.Mounter{}.UnmountAll(ctx, node, targets, nfs.UnmountPlan{})
 	for i, r := range reports {
 		if r.How == nfs.Forced || r.How == nfs.Lazy {
-			b.Cells[i].Trial.SetFact("unmount_"+m.Name, string(r.How))
+			b.Cells[i].Trial.SetFact(unmountFact+m.Name, string(r.How))
 		}
 	}
 	return err

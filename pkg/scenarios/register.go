@@ -44,7 +44,7 @@ func (c *Cell) writeRegister(ctx context.Context, v *vantage, path, file, token 
 // for file, and returns the token that was read, "" for anything else.
 func (c *Cell) readRegister(ctx context.Context, v *vantage, path, file string) (string, error) {
 	t, err := v.do(ctx, proto.Request{
-		Op: proto.OpReadRecord, Lane: c.Key, Path: path, Flags: []proto.Flag{proto.RDONLY}, Size: registerSize,
+		Op: proto.OpReadRecord, Lane: c.Key, Path: path, Flags: []proto.Flag{proto.RDONLY}, Close: true,
 	})
 	if err != nil {
 		return "", err

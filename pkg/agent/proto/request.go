@@ -31,7 +31,7 @@ const (
 	OpUnmap Op = "unmap" // Map
 
 	OpWriteRecord Op = "write_record" // Path with Flags and Mode, or FD; Token, Seq, Size; Fsync, Close: all in one request; answers Steps
-	OpReadRecord  Op = "read_record"  // Path with Flags, or FD: open, read all, close; answers Value, Steps; Stat too with Fsync unset and WithStat
+	OpReadRecord  Op = "read_record"  // Path with Flags, or FD: open, read all, and with Close close; answers Value, Steps, and Stat with WithStat; FD when it stays open
 	OpReadFile    Op = "readfile"     // Path: the whole file; answers Size, SHA256; Value or Log by Decode; Data of the first Limit bytes
 
 	OpMono      Op = "mono"      // T0: when the request was read, T1: when the answer was made
