@@ -138,8 +138,16 @@ func (d Dir) ReadStatus() (Status, error) {
 	}
 	defer f.Close()
 	s, err := parseStatus(f)
-	if err != nil {
+	var usage *lab.UsageError
+	switch {
+	case errors.As(err, &usage):
 		return Status{}, fmt.Errorf("%s: %w", d.Status(), err)
+	case err != nil:
+		return Status{}, &lab.InfraError{
+			What:   d.Status() + " is damaged",
+			Advice: "`nfsim lab down` ends what is left of the lab, `nfsim lab up` starts it anew",
+			Err:    err,
+		}
 	}
 	if s.Phase.Alive() {
 		if _, held, err := holder(d.Lock()); err == nil && !held {
