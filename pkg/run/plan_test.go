@@ -31,7 +31,7 @@ func TestMakePlan(t *testing.T) {
 		{
 			name:    "one scenario brings the controls along",
 			req:     Request{Scenarios: []string{"close-to-open"}, Profiles: []string{"default", "v*"}},
-			batches: []string{"close-to-open-1", "control-flipped-byte-1"}, profiles: 2,
+			batches: []string{"control-flipped-byte-1", "close-to-open-1"}, profiles: 2,
 			added: []string{"nfs/control-flipped-byte"},
 		},
 		{

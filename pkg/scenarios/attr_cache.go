@@ -27,7 +27,7 @@ const (
 
 func attrCache() Scenario {
 	return Scenario{
-		Name: "attr-cache", Family: FamilyNFS, Quiet: true, Estimate: 30 * time.Second,
+		Name: "attr-cache", Family: FamilyNFS, Quiet: true, Estimate: 25 * time.Second,
 		Doc:     "B polls stat and an already open descriptor while A appends and rewrites, and closes",
 		Decides: "staleness window in ms, with error bound; against acregmin, acregmax, actimeo, noac",
 		Drive:   driveAttrCache,

@@ -20,7 +20,7 @@ const staleDeadline = 70 * time.Second
 
 func closeToOpen() Scenario {
 	return Scenario{
-		Name: "close-to-open", Family: FamilyNFS, Estimate: 20 * time.Second,
+		Name: "close-to-open", Family: FamilyNFS, Estimate: 40 * time.Second,
 		Doc:     "A writes, closes; B opens and reads, in a loop, both directions",
 		Decides: "does every open see the last close; how long until it does",
 		Drive:   driveCloseToOpen,

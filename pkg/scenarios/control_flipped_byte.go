@@ -24,7 +24,7 @@ const (
 // consistency.AppendLog, and with "" nothing looks.
 func ControlFlippedByte(detector string) Scenario {
 	return Scenario{
-		Name: "control-flipped-byte", Family: FamilyNFS, Control: true, Estimate: 20 * time.Second,
+		Name: "control-flipped-byte", Family: FamilyNFS, Control: true, Estimate: 55 * time.Second,
 		Doc:     "planted: one byte of an acknowledged record is flipped on the server's disk",
 		Decides: "whether the durability check would notice; if it does not, the whole run is worthless",
 		Drive:   driveFlippedByte,

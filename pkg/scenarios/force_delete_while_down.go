@@ -33,7 +33,7 @@ const zombieTimeout = 3 * time.Minute
 
 func forceDeleteWhileDown() Scenario {
 	return Scenario{
-		Name: "force-delete-while-down", Family: FamilyKubelet, Target: true, Estimate: 80 * time.Second,
+		Name: "force-delete-while-down", Family: FamilyKubelet, Target: true, Estimate: 180 * time.Second,
 		Doc:     "the pod is force-deleted (grace 0) while the kubelet is down, then the kubelet starts",
 		Decides: "the zombie clock, and whether the mount left the host before the writer died",
 		Drive:   driveForceDelete,

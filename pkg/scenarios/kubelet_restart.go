@@ -21,7 +21,7 @@ const toleratedGap = 5 * time.Second
 
 func kubeletRestart() Scenario {
 	return Scenario{
-		Name: "kubelet-restart", Family: FamilyKubelet, Target: true, Estimate: 60 * time.Second,
+		Name: "kubelet-restart", Family: FamilyKubelet, Target: true, Estimate: 160 * time.Second,
 		Doc:     "a pod writes, the kubelet is stopped and started; the pod's writer goes on all the time",
 		Decides: "data readable from all vantage points, mount and container kept, no gap for the writer",
 		Drive:   driveKubeletRestart,

@@ -40,7 +40,8 @@ type Scenario struct {
 	Target bool
 	// Quiet says that figures are measured, so nothing else may run at once.
 	Quiet bool
-	// Estimate is about how long one batch takes under TCG, for --plan.
+	// Estimate is about how long one batch of five profiles takes under TCG, for
+	// --plan.
 	Estimate time.Duration
 	// Control says that a fault is planted for a detector to catch.
 	Control bool
