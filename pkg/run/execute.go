@@ -278,6 +278,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scen
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
 	}
 	b.Target, b.Other = workers[0], workers[1]
+	b.Breaks = p.Scenario.Target
 	for _, w := range workers {
 		if w.Name == target {
 			b.Target = w

@@ -65,6 +65,22 @@ func (f *follower) await(ctx context.Context, what string, holds func(f *followe
 	}
 }
 
+// stop ends the stream and waits until everything it reported was noted.
+func (f *follower) stop(ctx context.Context) (proto.StreamEnd, error) {
+	end, err := f.stream.Stop(ctx)
+	if err != nil {
+		return end, err
+	}
+	return end, f.await(ctx, "the last events", func(f *follower) bool { return f.done })
+}
+
+// seen is the last value that a poller saw.
+func (f *follower) seen() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.value
+}
+
 // seq is the largest sequence number so far.
 func (f *follower) seq() int64 {
 	f.mu.Lock()

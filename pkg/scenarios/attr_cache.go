@@ -178,12 +178,12 @@ func (c *Cell) awaitVersion(ctx context.Context, file string, f *follower, versi
 // stopPollers ends the pollers, notes their last looks, and reads the truth.
 func (c *Cell) stopPollers(ctx context.Context, b *Batch, v *vantage, pollers map[string]*follower) error {
 	for file, f := range pollers {
-		end, err := f.stream.Stop(ctx)
+		end, err := f.stop(ctx)
 		if err != nil {
 			return fmt.Errorf("stop polling %s: %w", file, err)
 		}
 		c.Trial.SetFact("looks_"+file, end.OK)
-		if end.Last == nil || end.Last.Count == 1 || f.value == "" {
+		if end.Last == nil || end.Last.Count == 1 || f.seen() == "" {
 			continue
 		}
 		mode := history.ModeHeldRO
@@ -191,7 +191,7 @@ func (c *Cell) stopPollers(ctx context.Context, b *Batch, v *vantage, pollers ma
 			mode = history.Stat
 		}
 		c.op(v.machine, history.Op{
-			Client: v.machine, Lane: file, Func: history.Read, File: file, Mode: mode, Value: f.value,
+			Client: v.machine, Lane: file, Func: history.Read, File: file, Mode: mode, Value: f.seen(),
 			Result: history.OK, Invoke: end.Last.LastT0, Return: end.Last.LastT1,
 		})
 	}

@@ -23,9 +23,12 @@ type Batch struct {
 	// Target is the worker that this batch alone may break, Other another
 	// worker. For a scenario without Target they are the first two workers.
 	Target, Other lab.Machine
-	Cells         []*Cell
-	Injector      *fault.Injector
-	Fleet         *Fleet
+	// Breaks says that Target is the batch's alone: firewall tables and undo
+	// timers on it are this batch's, and nobody else's.
+	Breaks   bool
+	Cells    []*Cell
+	Injector *fault.Injector
+	Fleet    *Fleet
 	// Kube connects to the API server at the first call.
 	Kube func(ctx context.Context) (*kube.Client, error)
 	// Phase is told what the batch is doing, in a few words.

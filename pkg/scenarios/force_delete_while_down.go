@@ -80,7 +80,7 @@ func driveForceDelete(ctx context.Context, b *Batch) error {
 			if err := b.awaitEnd(ctx, c, ends[c]); err != nil {
 				return err
 			}
-			if _, err := c.workload.arrivals.stream.Stop(ctx); err != nil {
+			if _, err := c.workload.arrivals.stop(ctx); err != nil {
 				return fmt.Errorf("stop the server's look at arrivals: %w", err)
 			}
 			if err := b.podTruth(ctx, c); err != nil {

@@ -114,7 +114,7 @@ func (b *Batch) notePod(ctx context.Context, k *kube.Client, c *Cell) error {
 
 // endAppending stops the pod's writer and reads the truth from the server.
 func (b *Batch) endAppending(ctx context.Context, c *Cell) error {
-	if _, err := c.workload.appends.stream.Stop(ctx); err != nil {
+	if _, err := c.workload.appends.stop(ctx); err != nil {
 		return fmt.Errorf("stop the pod's writer: %w", err)
 	}
 	return b.podTruth(ctx, c)

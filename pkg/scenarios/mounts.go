@@ -80,7 +80,7 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 // record writes what a cell saw, and its share of the ledgers.
 func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
 	broken := ""
-	if b.Injector != nil {
+	if b.Breaks {
 		broken = b.Target.Name
 	}
 	c.Trial.Update(func(m *rundir.TrialMeta) { m.WaitNS = b.waited.elapsed().Nanoseconds() })

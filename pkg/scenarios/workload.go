@@ -247,6 +247,9 @@ func (b *Batch) stopPod(ctx context.Context, k *kube.Client, c *Cell) error {
 	if w != nil && w.client != nil {
 		w.client.Close()
 	}
+	if w != nil && w.arrivals != nil {
+		_, err = w.arrivals.stop(ctx)
+	}
 	if w != nil && w.pod != nil {
 		stop := waiting(ctx)
 		_, deleteErr := k.DeletePod(ctx, b.namespace(), c.Key, nil)
@@ -295,8 +298,8 @@ func (b *Batch) watchGone(ctx context.Context, c *Cell, event string, spec proto
 			if ev.Errno == "ENOENT" || ev.Found != nil && !*ev.Found {
 				c.observe(v.machine, rundir.Observation{T: ev.T1, Source: "node", Event: event, Subject: c.Key, Detail: spec.Path})
 				result <- nil
-				_, err := s.Stop(context.WithoutCancel(ctx))
-				_ = err // the event is what mattered; the stream dies with the agent
+				// The event is what mattered; the stream dies with the agent.
+				_, _ = s.Stop(context.WithoutCancel(ctx))
 				return
 			}
 		}
