@@ -65,7 +65,7 @@ with 'nfsim report'.`,
 	flags.StringSliceVar(&f.scenarios, "scenario", nil, "globs on scenario names (see `nfsim list scenarios`); default all")
 	flags.StringSliceVar(&f.profiles, "profile", nil, "globs on profile names (see `nfsim list profiles`); default all")
 	flags.IntVar(&f.repeat, "repeat", 1, "executions of every cell")
-	flags.Int64Var(&f.seed, "seed", 0, "seed of everything drawn at random; 0 draws one and prints it")
+	flags.Int64Var(&f.seed, "seed", 0, "seed of everything drawn at random, recorded with the run (no scenario draws anything yet); 0 draws one")
 	flags.BoolVar(&f.plan, "plan", false, "print what would run and about how long, and do nothing")
 	flags.BoolVar(&f.keepLab, "keep-lab", false, "leave a lab that this run started up afterwards")
 	flags.StringVar(&f.runs, "runs", rundir.DefaultRoot, "directory of run directories")

@@ -3,6 +3,8 @@ package fault
 import (
 	"context"
 	"sync"
+
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 )
 
 // Active is a fault that is in effect. Heal it.
@@ -43,7 +45,7 @@ func (a *Active) Heal(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.spec.HealWithin)
 	defer cancel()
-	a.set(func(r *Record) { r.HealStart = mono() })
+	a.set(func(r *Record) { r.HealStart = mono.Now() })
 	res, err := heal(ctx, a.injector.journal, a.injector.shell, Entry{
 		ID: a.spec.ID, Machine: a.spec.Machine, Name: a.spec.Name,
 		Undo: a.spec.Undo, ProveUndone: a.spec.ProveUndone,

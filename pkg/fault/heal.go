@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 )
 
 // Healed is what HealAll did with one open fault.
@@ -60,11 +62,11 @@ func healEntry(ctx context.Context, journal *Journal, sh shell, e Entry) Healed 
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	start := mono()
+	start := mono.Now()
 	res, err := heal(ctx, journal, sh, e)
 	return Healed{
 		ID: e.ID, Name: e.Name, Machine: e.Machine, Proof: res.proof, FiredByNode: res.fired,
-		Took: time.Duration(mono() - start), Err: err,
+		Took: time.Duration(mono.Now() - start), Err: err,
 	}
 }
 
@@ -97,7 +99,7 @@ func heal(ctx context.Context, journal *Journal, sh shell, e Entry) (healResult,
 		}
 		res.proof = out
 	}
-	res.healedAt = mono()
+	res.healedAt = mono.Now()
 	if e.Undo != "" {
 		fired, err := sh.disarm(ctx, e.Machine, e.ID)
 		if err != nil {

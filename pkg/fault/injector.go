@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
@@ -96,13 +97,13 @@ func (i *Injector) Inject(ctx context.Context, spec Spec) (*Active, error) {
 
 	bounded, cancel := context.WithTimeout(ctx, spec.ProveWithin)
 	defer cancel()
-	a.set(func(r *Record) { r.InjectStart = mono() })
+	a.set(func(r *Record) { r.InjectStart = mono.Now() })
 	if spec.Do != nil {
 		err = spec.Do(bounded)
 	} else {
 		_, err = i.shell.run(bounded, spec.Machine, spec.Inject)
 	}
-	a.set(func(r *Record) { r.InjectEnd = mono() })
+	a.set(func(r *Record) { r.InjectEnd = mono.Now() })
 	if err != nil {
 		return nil, a.failed("inject", err, a.Heal(ctx))
 	}
@@ -120,7 +121,7 @@ func (i *Injector) Inject(ctx context.Context, spec Spec) (*Active, error) {
 			Evidence: evidence, Err: err, Undo: undo, Record: a.Record(),
 		}
 	}
-	a.set(func(r *Record) { r.ProvenAt, r.Proven, r.Proof = mono(), true, evidence })
+	a.set(func(r *Record) { r.ProvenAt, r.Proven, r.Proof = mono.Now(), true, evidence })
 	i.logf("fault %s on %s: in effect", spec.Name, spec.Machine)
 	return a, nil
 }

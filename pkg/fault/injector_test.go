@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
@@ -23,7 +24,7 @@ func TestInjectAndHeal(t *testing.T) {
 	spec.Inject = fmt.Sprintf("cp %s %s/journal-seen; cp %s/units/nfsim-undo-f1.timer %s/timer-seen\n", j.Path(), m.Dir, m.Dir, m.Dir) + spec.Inject
 	spec.Deadman = 5 * time.Minute
 
-	before := mono()
+	before := mono.Now()
 	active, err := inj.Inject(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 )
 
 // PodReady is a condition for AwaitPod: the pod's Ready condition is true.
@@ -78,11 +80,11 @@ type Span struct{ Invoke, Return int64 }
 // the pod's own; 0 is what `kubectl delete --force` sends: the API server
 // forgets the pod at once, whatever its containers do.
 func (c *Client) DeletePod(ctx context.Context, namespace, name string, grace *int64) (Span, error) {
-	span := Span{Invoke: mono()}
+	span := Span{Invoke: mono.Now()}
 	err := remove(ctx, fmt.Sprintf("delete pod %s/%s", namespace, name), func(ctx context.Context) error {
 		return c.api.CoreV1().Pods(namespace).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: grace})
 	})
-	span.Return = mono()
+	span.Return = mono.Now()
 	return span, err
 }
 

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 )
 
 // EventKind is what a watch says about an object.
@@ -240,7 +242,7 @@ func (f *follower[T]) change(ctx context.Context, e watch.Event) error {
 }
 
 func (f *follower[T]) send(ctx context.Context, e Event[T]) {
-	e.At = mono()
+	e.At = mono.Now()
 	select {
 	case f.out <- e:
 	case <-ctx.Done():
