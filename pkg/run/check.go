@@ -95,7 +95,7 @@ func control(v rundir.Verdict, j scenarios.Judgement) rundir.Verdict {
 
 // expect compares the outcomes with the reviewed table.
 func expect(v rundir.Verdict, s scenarios.Scenario) rundir.Verdict {
-	row, ok := scenarios.Expected(s.ID(), v.Profile)
+	row, ok := scenarios.Expected(s.ID(), "", v.Profile)
 	if ok {
 		v.Expected, v.Why, v.Source = row.Strings(), row.Why, row.Source
 	}

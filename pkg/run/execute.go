@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -72,6 +74,7 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	if err != nil {
 		return nil, err
 	}
+	e.settings = settings
 	e.run, err = rundir.Create(opts.RunsDir, rundir.RunMeta{
 		NfsimVersion: opts.Version, Command: opts.Command, Seed: plan.Seed,
 		Lab:    rundir.LabMeta{Provider: l.Provider(), Name: l.Name()},
@@ -118,7 +121,18 @@ type executor struct {
 
 	usedCluster atomic.Bool // a batch talked to the API server
 	spoilt      bool        // a batch failed and the lab was not restored since
+	settings    settings
 }
+
+// randOf is a batch's own source of randomness: the same for the same seed,
+// whatever else the plan holds.
+func randOf(seed int64, batch string) *rand.Rand {
+	h := fnv.New64a()
+	io.WriteString(h, batch)
+	return rand.New(rand.NewPCG(uint64(seed), h.Sum64()))
+}
+
+func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // healLeftovers puts right what an earlier nfsim that was killed left broken.
 func (e *executor) healLeftovers(ctx context.Context, j *fault.Journal) error {
@@ -172,6 +186,7 @@ func (e *executor) all(ctx context.Context, workers []lab.Machine) error {
 		sched.done(end.batch, end.target)
 		e.progress.Done(end.batch, end.took, end.err)
 		e.note("batch %s: %s, %v", end.batch.ID, end.took.Round(time.Millisecond), end.err)
+		e.spoilt = e.spoilt || end.batch.Scenario.Dirties
 		if end.err == nil {
 			continue
 		}
@@ -274,6 +289,8 @@ func (e *executor) batch(ctx context.Context, p Batch, target string, workers []
 func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scenarios.Batch, error) {
 	b := &scenarios.Batch{
 		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector, Fleet: e.fleet,
+		Full: e.plan.Full, Lease: inSeconds(e.settings.lease), Grace: inSeconds(e.settings.grace),
+		Rand:  randOf(e.plan.Seed, p.ID),
 		Kube:  e.kube,
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
 	}

@@ -24,6 +24,7 @@ type Request struct {
 	Profiles  []string // globs on the name; empty: all
 	Repeat    int      // executions of every cell, at least 1
 	Seed      int64    // of everything that is drawn at random
+	Full      bool     // the long axes too; see scenarios.Batch
 }
 
 // Plan is the matrix cut into batches. A batch is one execution of one
@@ -31,6 +32,7 @@ type Request struct {
 // for each of them.
 type Plan struct {
 	Seed     int64
+	Full     bool // the long axes too
 	Batches  []Batch
 	Profiles []nfs.Profile
 	// Added names the control scenarios that were not asked for. No run is
@@ -83,7 +85,7 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{Seed: req.Seed, Profiles: chosen}
+	plan := Plan{Seed: req.Seed, Full: req.Full, Profiles: chosen}
 	selected, plan.Added = withControls(selected)
 	for repeat := 1; repeat <= max(req.Repeat, 1); repeat++ {
 		for _, s := range selected {

@@ -34,7 +34,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		{"history.jsonl", []any{history.Op{}}},
 		{"faults.jsonl", []any{rundir.FaultRecord{}}},
 		{"observations.jsonl", []any{rundir.Observation{}}},
-		{"verdict.json", []any{rundir.Verdict{}, rundir.ModelResult{}, outcome.Outcome{}, outcome.Figure{}}},
+		{"verdict.json", []any{rundir.Verdict{}, rundir.ModeVerdict{}, rundir.ModelResult{}, outcome.Outcome{}, outcome.Figure{}}},
 		{"index.json", []any{rundir.Index{}}},
 	}
 	for _, tt := range tests {

@@ -40,6 +40,21 @@ type Verdict struct {
 	Source   string            `json:"source,omitempty"`   // man page, RFC or issue that the reason rests on
 	Notes    []string          `json:"notes,omitempty"`    // for a person
 	Took     float64           `json:"took_s,omitempty"`   // s from the trial's start to its end
+	// Modes are the verdicts on single ways of reading or writing, in the order
+	// of the scenario; Status is the worst of theirs and the trial's own.
+	Modes []ModeVerdict `json:"modes,omitempty"`
+}
+
+// ModeVerdict is the verdict on one mode of a trial: a sub-row of the matrix.
+type ModeVerdict struct {
+	Mode     string            `json:"mode"`
+	Status   Status            `json:"status"`
+	Outcomes []outcome.Outcome `json:"outcomes"`
+	Models   []ModelResult     `json:"models,omitempty"`
+	Expected []string          `json:"expected,omitempty"`
+	Why      string            `json:"why,omitempty"`
+	Source   string            `json:"source,omitempty"`
+	Notes    []string          `json:"notes,omitempty"`
 }
 
 // Cell returns the verdict's place in the plan.

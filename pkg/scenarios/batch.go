@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/kube"
@@ -29,6 +31,14 @@ type Batch struct {
 	Cells    []*Cell
 	Injector *fault.Injector
 	Fleet    *Fleet
+	// Full asks for the long axes too: quiet times up to 70 s, durations above
+	// the default timers. Quick runs leave them out.
+	Full bool
+	// Lease and Grace are the NFSv4 lease and grace time of the server.
+	Lease, Grace time.Duration
+	// Rand draws everything that is random, from the run's seed; only Drive's own
+	// goroutine may use it.
+	Rand *rand.Rand
 	// Kube connects to the API server at the first call.
 	Kube func(ctx context.Context) (*kube.Client, error)
 	// Phase is told what the batch is doing, in a few words.

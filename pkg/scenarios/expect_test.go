@@ -35,7 +35,7 @@ func TestExpectationTable(t *testing.T) {
 	}
 	for _, s := range List() {
 		for _, p := range nfs.Builtin() {
-			if _, ok := Expected(s.ID(), p.Name); !ok && !s.Control {
+			if _, ok := Expected(s.ID(), "", p.Name); !ok && !s.Control {
 				t.Errorf("%s x %s has no expectation", s.ID(), p.Name)
 			}
 		}

@@ -229,3 +229,22 @@ func countOK(ops []history.Op) int {
 	}
 	return n
 }
+
+// judgeMode checks the operations on one file, or in one directory, of a cell
+// against the models: those of the mode that the file is named after.
+func judgeMode(e *Evidence, name string, models ...string) Mode {
+	j := judgeModels(opsOf(e.Ops, name), models...)
+	return Mode{Name: name, Outcomes: j.Outcomes, Models: j.Models}
+}
+
+// opsOf returns the operations on the file, or on files in the directory, of
+// the name.
+func opsOf(ops []history.Op, name string) []history.Op {
+	var out []history.Op
+	for i := range ops {
+		if ops[i].File == name || strings.HasPrefix(ops[i].File, name+"/") {
+			out = append(out, ops[i])
+		}
+	}
+	return out
+}

@@ -38,8 +38,15 @@ type Scenario struct {
 	// Target says that the scenario needs one worker for its faults alone;
 	// the scheduler hands it as Batch.Target.
 	Target bool
-	// Quiet says that figures are measured, so nothing else may run at once.
+	// Quiet says that nothing else may run at once: figures are measured, or the
+	// fault hits the server and so everybody.
 	Quiet bool
+	// Dirties says that machines are left rebooted or otherwise unlike the ready
+	// lab, so that it is restored from its snapshot afterwards, where it has one.
+	Dirties bool
+	// Power says that a machine's power is cut: NOT_APPLICABLE on a lab without
+	// lab.Power.
+	Power bool
 	// Estimate is about how long one batch of five profiles takes under TCG, for
 	// --plan.
 	Estimate time.Duration
@@ -53,9 +60,23 @@ type Scenario struct {
 // ID is the full name, as in --scenario nfs/close-to-open.
 func (s Scenario) ID() string { return s.Family + "/" + s.Name }
 
+// Mode is what a scenario reads out of one recorded trial for one way of
+// reading or writing, or one variant of the fault: a sub-row of the matrix. By
+// convention a mode's operations are those on the file (or the directory) of
+// the mode's name in the cell's export.
+type Mode struct {
+	Name     string // lower-case words with dashes, as in held-ro
+	Outcomes []outcome.Outcome
+	Models   []rundir.ModelResult
+	Notes    []string
+}
+
 // Judgement is what a scenario reads out of one recorded trial.
 type Judgement struct {
+	// Outcomes are those of the trial as a whole; what belongs to one mode is in
+	// Modes.
 	Outcomes []outcome.Outcome
+	Modes    []Mode
 	Models   []rundir.ModelResult
 	Notes    []string
 	// Caught says, for a control, that the detector saw the planted fault.
