@@ -25,6 +25,11 @@ type Machine struct {
 	Name string `json:"name"` // host name and Kubernetes node name
 	Role Role   `json:"role"`
 	Addr string `json:"addr"` // address that the other machines of the lab reach it at
+	// KubeletUnit is the systemd unit of a worker's kubelet; empty: kubelet.service.
+	KubeletUnit string `json:"kubeletUnit,omitempty"`
+	// ExportRoot is the directory of the server below which exports are made;
+	// empty: package nfs's.
+	ExportRoot string `json:"exportRoot,omitempty"`
 }
 
 // Lab is a set of machines that are up. Close releases connections; it never
@@ -43,6 +48,10 @@ type Lab interface {
 	Kubeconfig(ctx context.Context) ([]byte, error)
 	// StateDir is where the lab keeps its journal of open faults.
 	StateDir() string
+	// Acquire makes the caller the one user of the lab until release is called
+	// or it dies; who is a word on the caller for others. It does not wait: a lab
+	// in use is a *BusyError.
+	Acquire(ctx context.Context, who string) (release func(), err error)
 	// Close closes the connections.
 	Close() error
 }

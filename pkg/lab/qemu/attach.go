@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/lock"
 )
 
 // Attach finds a lab that is up. Its errors are a *NotUpError, which says
@@ -55,7 +58,7 @@ func Attach(ctx context.Context, name string) (*Lab, error) {
 
 // notUp tells a lab whose keeper has just begun from one that nobody keeps.
 func notUp(dir Dir, name string) error {
-	if _, held, err := holder(dir.Lock()); err == nil && held {
+	if _, held, err := lock.Holder(dir.Lock()); err == nil && held {
 		return &HalfUpError{Name: name, Phase: Starting, Step: "its keeper has just begun"}
 	}
 	return &NotUpError{Name: name}
@@ -68,7 +71,7 @@ func DownByName(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, held, err := holder(dir.Lock())
+	_, held, err := lock.Holder(dir.Lock())
 	if err != nil {
 		return err
 	}
@@ -92,7 +95,7 @@ func DownByName(ctx context.Context, name string) error {
 
 // List reads the status of all labs that have a state directory, by name.
 func List() ([]Status, error) {
-	root, err := Root()
+	root, err := lab.StateRoot()
 	if err != nil {
 		return nil, err
 	}
@@ -125,11 +128,11 @@ func List() ([]Status, error) {
 // sockets, keys, a private ready snapshot. Logs stay. It fails when the lab has
 // a keeper.
 func (d Dir) Clean() error {
-	lock, err := TakeLock(d.Lock(), "cleaning up")
+	mine, err := lock.Take(d.Lock(), "cleaning up")
 	if err != nil {
 		return fmt.Errorf("clean up %s: %w", d, err)
 	}
-	defer lock.Release()
+	defer mine.Release()
 	if err := d.CleanLocked(); err != nil {
 		return err
 	}
@@ -166,15 +169,15 @@ func Remove(name string) error {
 	if err != nil {
 		return err
 	}
-	lock, err := TakeLock(dir.Lock(), "removing the lab's state")
-	var held *LockedError
+	mine, err := lock.Take(dir.Lock(), "removing the lab's state")
+	var held *lock.HeldError
 	if errors.As(err, &held) {
-		return &BusyError{Name: name, PID: held.PID, Who: held.Who}
+		return &lab.BusyError{Name: name, PID: held.PID, Who: held.Who}
 	}
 	if err != nil {
 		return err
 	}
-	defer lock.Release()
+	defer mine.Release()
 	// A plain directory of this host's own file system, never a mount point.
 	if err := os.RemoveAll(string(dir)); err != nil {
 		return fmt.Errorf("remove state of lab %s: %w", name, err)

@@ -6,34 +6,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/nfsim/nfsim/pkg/lab"
 )
 
 // Dir is a lab's state directory, $XDG_STATE_HOME/nfsim/labs/NAME, mode 0700.
 // docs/labs.md describes it file by file.
 type Dir string
 
-// Root is the directory of all labs' state directories.
-func Root() (string, error) {
-	state := os.Getenv("XDG_STATE_HOME")
-	if state == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("find the state directory: %w", err)
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	if !filepath.IsAbs(state) {
-		return "", fmt.Errorf("find the state directory: XDG_STATE_HOME %q is not absolute", state)
-	}
-	return filepath.Join(state, "nfsim", "labs"), nil
-}
-
 // DirOf is the state directory of a lab; it need not be there.
 func DirOf(name string) (Dir, error) {
 	if err := CheckName(name); err != nil {
 		return "", err
 	}
-	root, err := Root()
+	root, err := lab.StateRoot()
 	if err != nil {
 		return "", err
 	}

@@ -51,26 +51,6 @@ func (e *HalfUpError) Error() string { return e.usage().Error() }
 // Unwrap makes it a *lab.UsageError.
 func (e *HalfUpError) Unwrap() error { return e.usage() }
 
-// BusyError is a lab that another process uses or starts.
-type BusyError struct {
-	Name string
-	PID  int
-	Who  string
-}
-
-func (e *BusyError) usage() *lab.UsageError {
-	return &lab.UsageError{
-		What:   fmt.Sprintf("lab %s is in use by process %d (%s)", e.Name, e.PID, e.Who),
-		Advice: "wait for it, or start another lab with --name",
-	}
-}
-
-// Error names the other process.
-func (e *BusyError) Error() string { return e.usage().Error() }
-
-// Unwrap makes it a *lab.UsageError.
-func (e *BusyError) Unwrap() error { return e.usage() }
-
 // UpError is a start of a lab that is up already.
 type UpError struct {
 	Name      string

@@ -3,7 +3,6 @@ package qemu
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/cluster"
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/lock"
 	"github.com/nfsim/nfsim/pkg/lab/qemu/network"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
@@ -28,46 +28,10 @@ type Lab struct {
 	access cluster.Access
 	tether io.Closer // our end of the keeper's life line; nil when there is none
 
+	connections lab.Connections
+
 	mu     sync.Mutex
 	status Status
-	nodes  map[string]*nodeSlot
-}
-
-// nodeSlot is the one connection to a machine.
-type nodeSlot struct {
-	dialling sync.Mutex // held while dialling
-
-	mu     sync.Mutex // guards what follows
-	node   *sshnode.Node
-	cancel context.CancelFunc // of the dialling; nil when there is none
-}
-
-// live is the connection, if there is one that lives.
-func (s *nodeSlot) live() *sshnode.Node {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.node == nil {
-		return nil
-	}
-	select {
-	case <-s.node.Closed():
-		return nil
-	default:
-		return s.node
-	}
-}
-
-// drop closes the connection and ends the making of one.
-func (s *nodeSlot) drop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cancel != nil {
-		s.cancel()
-	}
-	if s.node != nil {
-		_ = s.node.Close()
-		s.node = nil
-	}
 }
 
 var (
@@ -82,12 +46,9 @@ func newLab(d Dir, s Status) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lab %s: %w", s.Name, err)
 	}
-	l := &Lab{dir: d, client: newClient(d), status: s, nodes: map[string]*nodeSlot{}}
+	l := &Lab{dir: d, client: newClient(d), status: s}
 	if err := json.Unmarshal(b, &l.access); err != nil {
 		return nil, fmt.Errorf("open lab %s: parse %s: %w", s.Name, d.Access(), err)
-	}
-	for _, m := range s.Machines {
-		l.nodes[m.Name] = &nodeSlot{}
 	}
 	return l, nil
 }
@@ -144,33 +105,7 @@ func (l *Lab) Node(ctx context.Context, machine string) (*sshnode.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	slot := l.nodes[machine]
-	if node := slot.live(); node != nil {
-		return node, nil
-	}
-	slot.dialling.Lock()
-	defer slot.dialling.Unlock()
-	if node := slot.live(); node != nil { // another caller's
-		return node, nil
-	}
-	cfg, err := SSHConfig(l.access, m)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	slot.mu.Lock()
-	slot.cancel = cancel
-	slot.mu.Unlock()
-	node, err := sshnode.Dial(ctx, cfg)
-	slot.mu.Lock()
-	defer slot.mu.Unlock()
-	slot.cancel = nil
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", machine, err)
-	}
-	slot.node = node
-	return node, nil
+	return l.connections.Node(ctx, machine, func() (sshnode.Config, error) { return SSHConfig(l.access, m) })
 }
 
 // SSHConfig says how to reach a machine of a lab that is up.
@@ -210,7 +145,7 @@ func (l *Lab) Reset(ctx context.Context, machine string) error {
 	if err := l.client.post(ctx, "/reset", url.Values{"machine": {machine}}); err != nil {
 		return fmt.Errorf("reset %s: %w", machine, err)
 	}
-	l.nodes[machine].drop()
+	l.connections.Drop(machine)
 	return nil
 }
 
@@ -218,9 +153,7 @@ func (l *Lab) Reset(ctx context.Context, machine string) error {
 // is ready again: SSH on all, API ready, nodes Ready, clocks set. All
 // connections are closed.
 func (l *Lab) Restore(ctx context.Context) error {
-	for _, m := range l.Machines() {
-		l.nodes[m.Name].drop()
-	}
+	l.connections.Close()
 	if err := l.client.post(ctx, "/restore", nil); err != nil {
 		return fmt.Errorf("restore lab %s: %w", l.Name(), err)
 	}
@@ -264,19 +197,9 @@ func (l *Lab) ConsoleTail(machine string, bytes int) ([]byte, error) {
 	return Tail(l.dir.Console(machine), int64(bytes))
 }
 
-// Acquire makes the caller the one user of the lab until release is called or
-// it dies; who is a word on the caller for others. It does not wait: a lab in
-// use is a *BusyError.
+// Acquire makes the caller the one user of the lab; see lab.Lab.
 func (l *Lab) Acquire(_ context.Context, who string) (release func(), err error) {
-	lock, err := TakeLock(l.dir.UseLock(), who)
-	var held *LockedError
-	if errors.As(err, &held) {
-		return nil, &BusyError{Name: l.Name(), PID: held.PID, Who: held.Who}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return sync.OnceFunc(func() { _ = lock.Release() }), nil
+	return lab.Acquire(l.dir.UseLock(), l.Name(), who)
 }
 
 // Release lets the lab outlive the process that started it with a tether.
@@ -299,9 +222,7 @@ func (l *Lab) Down(ctx context.Context) error {
 // Close closes the connections. A tethered lab goes down when its starter ends,
 // not here.
 func (l *Lab) Close() error {
-	for _, m := range l.Machines() {
-		l.nodes[m.Name].drop()
-	}
+	l.connections.Close()
 	l.client.close()
 	return nil
 }
@@ -311,7 +232,7 @@ func awaitUnlocked(ctx context.Context, path string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		held, is, err := holder(path)
+		held, is, err := lock.Holder(path)
 		if err != nil || !is {
 			return err
 		}

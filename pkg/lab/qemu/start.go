@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/lock"
 )
 
 // Options are how to start a lab, as opposed to what lab.
@@ -73,7 +74,7 @@ func Start(ctx context.Context, spec Spec, opts Options) (*Lab, error) {
 
 // checkNotUp is a first look, for a good error; the keeper's lock decides.
 func checkNotUp(dir Dir, name string) error {
-	held, is, err := holder(dir.Lock())
+	held, is, err := lock.Holder(dir.Lock())
 	if err != nil || !is {
 		return err
 	}
@@ -81,7 +82,7 @@ func checkNotUp(dir Dir, name string) error {
 	if err == nil && s.Phase == Ready {
 		return &UpError{Name: name, KeeperPID: held.PID}
 	}
-	return &BusyError{Name: name, PID: held.PID, Who: held.Who}
+	return &lab.BusyError{Name: name, PID: held.PID, Who: held.Who}
 }
 
 // keeperProcess is a keeper as its starter sees it.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/lock"
 	"github.com/nfsim/nfsim/pkg/lab/qemu/host"
 	"github.com/nfsim/nfsim/pkg/lab/qemu/network"
 )
@@ -150,7 +151,7 @@ func (d Dir) ReadStatus() (Status, error) {
 		}
 	}
 	if s.Phase.Alive() {
-		if _, held, err := holder(d.Lock()); err == nil && !held {
+		if _, held, err := lock.Holder(d.Lock()); err == nil && !held {
 			s.Phase = Stale
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/lock"
 )
 
 func TestStatusOfADeadKeeperIsStale(t *testing.T) {
@@ -19,7 +20,7 @@ func TestStatusOfADeadKeeperIsStale(t *testing.T) {
 	if _, err := dir.ReadStatus(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no lab: %v", err)
 	}
-	lock, err := TakeLock(dir.Lock(), "keeper")
+	mine, err := lock.Take(dir.Lock(), "keeper")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func TestStatusOfADeadKeeperIsStale(t *testing.T) {
 	if err := dir.Clean(); err == nil {
 		t.Error("cleaned up under a living keeper")
 	}
-	if err := lock.Release(); err != nil {
+	if err := mine.Release(); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := dir.ReadStatus(); err != nil || s.Phase != Stale {

@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/lock"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/lab/qemu/host"
 	"github.com/nfsim/nfsim/pkg/lab/qemu/machine"
@@ -100,15 +101,15 @@ func Run(ctx context.Context, opts Options) error {
 }
 
 func (k *keeper) run(ctx context.Context, opts Options) error {
-	lock, err := qemu.TakeLock(k.dir.Lock(), "nfsim lab keeper --name "+opts.Name)
-	var held *qemu.LockedError
+	mine, err := lock.Take(k.dir.Lock(), "nfsim lab keeper --name "+opts.Name)
+	var held *lock.HeldError
 	if errors.As(err, &held) {
-		return &qemu.BusyError{Name: opts.Name, PID: held.PID, Who: held.Who}
+		return &lab.BusyError{Name: opts.Name, PID: held.PID, Who: held.Who}
 	}
 	if err != nil {
 		return err
 	}
-	defer lock.Release()
+	defer mine.Release()
 	if err := k.readSpec(opts); err != nil {
 		return err
 	}

@@ -110,9 +110,9 @@ func TestTether(t *testing.T) {
 	if _, err := qemu.Attach(ctx, qemu.DefaultName); !errors.As(err, &half) {
 		t.Errorf("attach: %v, want *qemu.HalfUpError", err)
 	}
-	var busy *qemu.BusyError
+	var busy *lab.BusyError
 	if _, err := qemu.Start(ctx, qemu.Spec{}, qemu.Options{}); !errors.As(err, &busy) {
-		t.Errorf("second start: %v, want *qemu.BusyError", err)
+		t.Errorf("second start: %v, want *lab.BusyError", err)
 	}
 	cancel()
 	if err := <-started; !errors.Is(err, context.Canceled) {

@@ -1,4 +1,10 @@
-package qemu
+// Package lock is an advisory lock on a file that says who holds it and ends
+// with its holder, SIGKILL included: what keeps two processes from using one
+// lab.
+//
+//	l, err := lock.Take(path, "nfsim run")
+//	defer l.Release()
+package lock
 
 import (
 	"errors"
@@ -11,15 +17,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LockedError says who holds a lock.
-type LockedError struct {
+// HeldError says who holds a lock.
+type HeldError struct {
 	Path string
 	PID  int    // 0 if it could not be read
 	Who  string // what the holder calls itself
 }
 
 // Error names the holder.
-func (e *LockedError) Error() string {
+func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is held by process %d (%s)", e.Path, e.PID, e.Who)
 }
 
@@ -27,9 +33,9 @@ func (e *LockedError) Error() string {
 // process, SIGKILL included.
 type Lock struct{ f *os.File }
 
-// TakeLock takes the lock at path without waiting; a lock that is held is a
-// *LockedError.
-func TakeLock(path, who string) (*Lock, error) {
+// Take takes the lock at path without waiting; a lock that is held is a
+// *HeldError.
+func Take(path, who string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
@@ -60,9 +66,9 @@ func (l *Lock) Release() error {
 	return errors.Join(l.f.Truncate(0), l.f.Close())
 }
 
-// holder says whether a lock is held, and by whom, without taking it for
+// Holder says whether a lock is held, and by whom, without taking it for
 // longer than the question. A lock file that is not there is not held.
-func holder(path string) (*LockedError, bool, error) {
+func Holder(path string) (*HeldError, bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, false, nil
@@ -80,15 +86,15 @@ func holder(path string) (*LockedError, bool, error) {
 	return nil, false, err
 }
 
-func readHolder(f *os.File) *LockedError {
+func readHolder(f *os.File) *HeldError {
 	b, err := io.ReadAll(io.NewSectionReader(f, 0, 4096))
 	if err != nil {
-		return &LockedError{Who: "unknown"}
+		return &HeldError{Who: "unknown"}
 	}
 	pid, who, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
 	n, err := strconv.Atoi(pid)
 	if err != nil {
-		return &LockedError{Who: "unknown"}
+		return &HeldError{Who: "unknown"}
 	}
-	return &LockedError{PID: n, Who: who}
+	return &HeldError{PID: n, Who: who}
 }
