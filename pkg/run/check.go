@@ -64,7 +64,7 @@ func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial, named
 	if s.Control {
 		return control(v, j)
 	}
-	return expect(v, s)
+	return expect(v, s, j.Modes, clientKernels(print, t.Meta.Resources))
 }
 
 func unjudged(v rundir.Verdict, status rundir.Status, o outcome.Outcome) rundir.Verdict {
@@ -80,50 +80,6 @@ func safely(s scenarios.Scenario, e *scenarios.Evidence) (j scenarios.Judgement)
 		}
 	}()
 	return s.Judge(e)
-}
-
-// control says whether the planted fault was caught. A plant that could not
-// be proven, or a judge that decided nothing, is a missed one.
-func control(v rundir.Verdict, j scenarios.Judgement) rundir.Verdict {
-	v.Expected = []string{"the planted fault is caught"}
-	v.Status = rundir.StatusMissed
-	if j.Caught {
-		v.Status = rundir.StatusCaught
-	}
-	return v
-}
-
-// expect compares the outcomes with the reviewed table.
-func expect(v rundir.Verdict, s scenarios.Scenario) rundir.Verdict {
-	row, ok := scenarios.Expected(s.ID(), "", v.Profile)
-	if ok {
-		v.Expected, v.Why, v.Source = row.Strings(), row.Why, row.Source
-	}
-	undecided := false
-	for _, o := range v.Outcomes {
-		if o.Word.Group() == outcome.Trial {
-			undecided = true
-		}
-		if o.Word == outcome.NotApplicable {
-			v.Status = rundir.StatusNotApplicable
-			return v
-		}
-	}
-	surprises := row.Surprises(v.Outcomes)
-	for _, o := range surprises {
-		if o.Word.Group() != outcome.Trial {
-			v.Status = rundir.StatusNew
-			v.Notes = append(v.Notes, fmt.Sprintf("not expected: %s", o))
-		}
-	}
-	switch {
-	case v.Status == rundir.StatusNew:
-	case undecided || len(v.Outcomes) == 0:
-		v.Status = rundir.StatusInconclusive
-	default:
-		v.Status = rundir.StatusExpected
-	}
-	return v
 }
 
 // load reads everything that was recorded of a trial. A history that breaks

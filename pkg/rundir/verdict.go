@@ -1,6 +1,8 @@
 package rundir
 
 import (
+	"slices"
+
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
 )
@@ -24,6 +26,24 @@ const (
 // shows.
 func Statuses() []Status {
 	return []Status{StatusMissed, StatusNew, StatusInfra, StatusInconclusive, StatusCaught, StatusExpected, StatusNotApplicable}
+}
+
+// Worst returns the worst of the statuses. None at all, or one that is
+// unknown, decides nothing: it is inconclusive.
+func Worst(statuses ...Status) Status {
+	order := Statuses()
+	worst := len(order)
+	for _, s := range statuses {
+		i := slices.Index(order, s)
+		if i < 0 {
+			i = slices.Index(order, StatusInconclusive)
+		}
+		worst = min(worst, i)
+	}
+	if worst == len(order) {
+		return StatusInconclusive
+	}
+	return order[worst]
 }
 
 // Verdict is verdict.json: what the check made of a recorded trial.

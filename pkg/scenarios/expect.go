@@ -37,21 +37,36 @@ type Expectation struct {
 	Scenario string   // glob on family/name
 	Modes    []string // globs on the mode; nil is every mode and the trial as a whole
 	Profiles []string // globs on the profile
-	Allowed  []Allowed
-	Why      string
-	Source   string
+	// Kernel is the range of the clients' kernels that the row holds for, as in
+	// ">=6.0 <6.13"; empty is every kernel. With a range the row counts only when
+	// every client of the trial is in it.
+	Kernel  string
+	Allowed []Allowed
+	Why     string
+	Source  string
 }
 
 // Expected returns the first row of the table that names the cell; mode is ""
-// for the trial as a whole. ok is false when none does: then everything
-// measured is new.
-func Expected(scenario, mode, profile string) (e Expectation, ok bool) {
+// for the trial as a whole, kernels are the releases of its clients. ok is
+// false when none does: then everything measured is new.
+func Expected(scenario, mode, profile string, kernels []string) (e Expectation, ok bool) {
 	for _, row := range expectations() {
-		if matches(row.Scenario, scenario) && (row.Modes == nil || anyMatches(row.Modes, mode)) && anyMatches(row.Profiles, profile) {
+		if row.names(scenario, mode, profile) && row.onKernels(kernels) {
 			return row, true
 		}
 	}
 	return Expectation{}, false
+}
+
+func (e Expectation) names(scenario, mode, profile string) bool {
+	return matches(e.Scenario, scenario) && (e.Modes == nil || anyMatches(e.Modes, mode)) && anyMatches(e.Profiles, profile)
+}
+
+// onKernels says whether the row holds for clients of these releases. A
+// malformed range, which a test finds, holds for none.
+func (e Expectation) onKernels(releases []string) bool {
+	r, err := parseKernelRange(e.Kernel)
+	return err == nil && r.has(releases)
 }
 
 func anyMatches(patterns []string, name string) bool {

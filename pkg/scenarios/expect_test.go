@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"path"
+	"slices"
 	"testing"
 
 	"github.com/nfsim/nfsim/pkg/nfs"
@@ -16,7 +17,13 @@ func TestExpectationTable(t *testing.T) {
 		if row.Why == "" || row.Source == "" {
 			t.Errorf("%s %v: no reason or no source", row.Scenario, row.Profiles)
 		}
-		for _, pattern := range append([]string{row.Scenario}, row.Profiles...) {
+		if _, err := parseKernelRange(row.Kernel); err != nil {
+			t.Errorf("%s %v: %v", row.Scenario, row.Profiles, err)
+		}
+		if len(row.Allowed) == 0 {
+			t.Errorf("%s %v allows nothing", row.Scenario, row.Profiles)
+		}
+		for _, pattern := range slices.Concat([]string{row.Scenario}, row.Modes, row.Profiles) {
 			if _, err := path.Match(pattern, "x"); err != nil {
 				t.Errorf("%s: pattern %q: %v", row.Scenario, pattern, err)
 			}
@@ -33,13 +40,46 @@ func TestExpectationTable(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestExpectationCoversTheMatrix checks that every scenario x mode x built-in
+// profile has a row that holds for every kernel, so that a lab of another
+// release is not NEW for want of one; and that every row is the first for some
+// cell, or it would never count.
+func TestExpectationCoversTheMatrix(t *testing.T) {
+	t.Parallel()
+	first := make([]bool, len(expectations()))
 	for _, s := range List() {
-		for _, p := range nfs.Builtin() {
-			if _, ok := Expected(s.ID(), "", p.Name); !ok && !s.Control {
-				t.Errorf("%s x %s has no expectation", s.ID(), p.Name)
+		if s.Control {
+			continue
+		}
+		for _, mode := range append([]string{""}, s.Modes...) {
+			for _, p := range nfs.Builtin() {
+				if !cover(s.ID(), mode, p.Name, first) {
+					t.Errorf("%s %s x %s has no expectation for every kernel", s.ID(), mode, p.Name)
+				}
 			}
 		}
 	}
+	for i, row := range expectations() {
+		if !first[i] {
+			t.Errorf("%s %v x %v never counts: other rows come before it, or nothing has its name", row.Scenario, row.Modes, row.Profiles)
+		}
+	}
+}
+
+// cover marks the rows that count for a cell on some kernel, and says whether
+// one counts on every kernel.
+func cover(scenario, mode, profile string, first []bool) bool {
+	for i, row := range expectations() {
+		if row.names(scenario, mode, profile) {
+			first[i] = true
+			if row.Kernel == "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func TestSurprises(t *testing.T) {

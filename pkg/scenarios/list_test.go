@@ -3,6 +3,8 @@ package scenarios
 import (
 	"encoding/json"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +41,24 @@ func TestEveryScenarioIsDocumented(t *testing.T) {
 	}
 }
 
+// TestNames checks that names can stand in a path, a pattern and a table.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	plain := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	for _, s := range List() {
+		seen := map[string]bool{}
+		for _, name := range append([]string{s.Name, s.Family}, s.Modes...) {
+			if !plain.MatchString(name) {
+				t.Errorf("%s: %q is not lower-case words with dashes", s.ID(), name)
+			}
+			if seen[name] {
+				t.Errorf("%s: %q is there twice", s.ID(), name)
+			}
+			seen[name] = true
+		}
+	}
+}
+
 // TestEveryScenarioHasARecordedTrial checks that testdata holds a real trial of
 // every scenario, with the verdict on it; pkg/run judges them again.
 func TestEveryScenarioHasARecordedTrial(t *testing.T) {
@@ -66,6 +86,12 @@ func TestEveryScenarioHasARecordedTrial(t *testing.T) {
 	judged := map[string]bool{}
 	for _, v := range index.Verdicts {
 		judged[v.Scenario] = true
+		s, _ := Named(v.Scenario)
+		for _, m := range v.Modes {
+			if !slices.Contains(s.Modes, m.Mode) {
+				t.Errorf("%s: its judge gives mode %q, which is not among its Modes %q", s.ID(), m.Mode, s.Modes)
+			}
+		}
 	}
 	for _, s := range List() {
 		if !recorded[s.Recorded()] || !judged[s.Recorded()] {

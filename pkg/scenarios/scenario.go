@@ -47,6 +47,15 @@ type Scenario struct {
 	// Power says that a machine's power is cut: NOT_APPLICABLE on a lab without
 	// lab.Power.
 	Power bool
+	// Modes names the sub-rows that Judge may give, in the order of the matrix. A
+	// full run may have some that a quick run has not.
+	Modes []string
+	// Settings says that the server's settings can matter: whether it gives
+	// delegations, how long its lease is. A quick run gives the profiles that
+	// change them only to such scenarios; with others they are NOT_APPLICABLE.
+	Settings bool
+	// Cells is the most profiles that one batch can bear; 0 is all at once.
+	Cells int
 	// Estimate is about how long one batch of five profiles takes under TCG, for
 	// --plan.
 	Estimate time.Duration
