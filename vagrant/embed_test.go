@@ -57,7 +57,7 @@ func TestShellcheck(t *testing.T) {
 		t.Skip("shellcheck is not installed: apt-get install shellcheck")
 	}
 	for _, args := range [][]string{
-		{"box/provision.sh", "box/mkdisk.sh", "box/initramfs/make.sh"},
+		{"box/provision.sh", "box/mkdisk.sh", "box/initramfs/make.sh", "bootable/provision.sh", "bootable/mkbox.sh"},
 		// busybox's shell is an ash, as dash is.
 		{"--shell=dash", "box/initramfs/init"},
 	} {

@@ -35,6 +35,7 @@ Several labs with different names can be up at once. See docs/labs.md.`,
 		newLabLogsCommand(s),
 		newLabRestoreCommand(s),
 		newLabResetCommand(s),
+		newLabBoxCommand(s),
 		newLabGCCommand(s),
 		newLabKeeperCommand(),
 	)

@@ -1,10 +1,12 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -15,8 +17,8 @@ const (
 	// builderVersion is part of the key. It changes when this package makes
 	// something else of the same recipe.
 	builderVersion = "1"
-	// diskSize is the virtual size of the machine's disk.
-	diskSize = "8G"
+	// diskGiB is the virtual size of the machine's disk in GiB.
+	diskGiB = 8
 	// buildBytes is the room that a build takes at its peak: unpacked packages,
 	// the tar archive, the raw disk and the qcow2, about 900 MB each.
 	buildBytes = 5 << 30
@@ -34,19 +36,49 @@ type builder struct {
 	arch    string // GOARCH
 	debArch string // Debian's name of it
 	recipe  recipe
+	box     bool // make a Vagrant box of it
 	logf    func(format string, args ...any)
+}
+
+// newBuilder checks the options.
+func newBuilder(opts Options, r recipe) (*builder, error) {
+	debian, err := ParseDebian(opts.Debian)
+	if err != nil {
+		return nil, err
+	}
+	arch := cmp.Or(opts.Arch, runtime.GOARCH)
+	debArch, err := debianArch(arch)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{debian: debian, arch: arch, debArch: debArch, recipe: r, logf: opts.Logf}
+	if b.logf == nil {
+		b.logf = func(string, ...any) {}
+	}
+	return b, nil
+}
+
+// get returns the entry from the cache, and builds it if it is not there or
+// refresh is set.
+func (b *builder) get(ctx context.Context, dir *cache.Dir, kind string, refresh bool) (*cache.Entry, error) {
+	if refresh {
+		if err := dir.Remove(kind, b.key()); err != nil {
+			return nil, fmt.Errorf("refresh the machine image: %w; stop the labs that run from it first", err)
+		}
+	}
+	return dir.Get(ctx, kind, b.key(), b.build)
 }
 
 // key is the entry's key. Debian's package versions are not part of it: they
 // move while the recipe stays, and are recorded in packages.list instead.
 func (b *builder) key() string {
-	return fmt.Sprintf("%s-%s-%s", b.debian, b.arch, cache.Key("image", builderVersion, b.debian, b.arch, diskSize, b.recipe.hash()))
+	return fmt.Sprintf("%s-%s-%s", b.debian, b.arch, cache.Key("image", builderVersion, b.debian, b.arch, fmt.Sprint(diskGiB, "G"), b.recipe.hash()))
 }
 
 // build fills the cache entry's directory out.
 func (b *builder) build(ctx context.Context, out string) (err error) {
 	root := os.Geteuid() == 0
-	if err := checkTools(root, onHost); err != nil {
+	if err := checkTools(root, b.box, onHost); err != nil {
 		return err
 	}
 	work := out
@@ -84,12 +116,12 @@ func (b *builder) build(ctx context.Context, out string) (err error) {
 	if err := b.bootstrap(ctx, s, root, recipeDir, archive); err != nil {
 		return err
 	}
-	s.say("taking out the kernel and its initial RAM file system")
-	if err := extract(archive, out); err != nil {
-		return err
+	if b.box {
+		err = b.makeBox(ctx, s, root, recipeDir, archive, out)
+	} else {
+		err = b.makeDisk(ctx, s, root, recipeDir, archive, out)
 	}
-	s.say("making the disk")
-	if err := b.disk(ctx, root, recipeDir, archive, filepath.Join(out, fileDisk)); err != nil {
+	if err != nil {
 		return err
 	}
 	s.say("done")
@@ -122,9 +154,11 @@ func (b *builder) bootstrap(ctx context.Context, s *steps, root bool, recipeDir,
 		`--customize-hook=mkdir "$1/tmp/recipe"`,
 		"--customize-hook=sync-in . /tmp/recipe",
 		`--customize-hook=chroot "$1" sh /tmp/recipe/provision.sh /tmp/recipe`,
-		`--customize-hook=rm -rf "$1/tmp/recipe"`,
-		b.debian, archive,
 	}
+	if b.box {
+		args = append(args, `--customize-hook=chroot "$1" sh /tmp/recipe/bootable/provision.sh /tmp/recipe/bootable`)
+	}
+	args = append(args, `--customize-hook=rm -rf "$1/tmp/recipe"`, b.debian, archive)
 	cmd := newCommand(ctx, recipeDir, "mmdebstrap", args...)
 	// INITRD=No keeps the kernel package from making an initial RAM file system
 	// that initramfs/make.sh replaces.
@@ -140,8 +174,20 @@ func (b *builder) bootstrap(ctx context.Context, s *steps, root bool, recipeDir,
 	return runStep(ctx, "install the packages", cmd, lines)
 }
 
-// disk makes the qcow2 disk of a root file system.
-func (b *builder) disk(ctx context.Context, root bool, recipeDir, archive, to string) error {
+// makeDisk makes the files of an image: what a machine boots from, and its
+// disk.
+func (b *builder) makeDisk(ctx context.Context, s *steps, root bool, recipeDir, archive, out string) error {
+	s.say("taking out the kernel and its initial RAM file system")
+	if err := extract(archive, out, wanted()); err != nil {
+		return err
+	}
+	s.say("making the disk")
+	return b.convert(ctx, root, recipeDir, archive, filepath.Join(out, fileDisk), "mkdisk.sh", fmt.Sprint(diskGiB, "G"))
+}
+
+// convert makes something else of a root file system with a script of the
+// recipe.
+func (b *builder) convert(ctx context.Context, root bool, recipeDir, archive, to string, script ...string) error {
 	in, err := os.Open(archive)
 	if err != nil {
 		return err
@@ -152,14 +198,14 @@ func (b *builder) disk(ctx context.Context, root bool, recipeDir, archive, to st
 		return err
 	}
 	defer out.Close()
-	name, args := "sh", []string{"mkdisk.sh", diskSize}
+	name, args := "sh", script
 	if !root {
-		name, args = "mmdebstrap", append([]string{"--unshare-helper", "sh"}, args...)
+		name, args = "mmdebstrap", append([]string{"--unshare-helper", "sh"}, script...)
 	}
 	cmd := newCommand(ctx, recipeDir, name, args...)
 	cmd.Env = stepEnv(root, filepath.Dir(archive))
 	cmd.Stdin, cmd.Stdout = in, out
-	if err := runStep(ctx, "make the disk", cmd, nil); err != nil {
+	if err := runStep(ctx, "run "+script[0], cmd, nil); err != nil {
 		return err
 	}
 	return out.Close()
@@ -176,5 +222,5 @@ func stepEnv(root bool, dir string) []string {
 
 // describe is the content of the file recipe.
 func (b *builder) describe() string {
-	return fmt.Sprintf("recipe %s\nbuilder %s\ndebian %s\narch %s\ndisk %s\n", b.recipe.hash(), builderVersion, b.debian, b.arch, diskSize)
+	return fmt.Sprintf("recipe %s\nbuilder %s\ndebian %s\narch %s\ndisk %s\n", b.recipe.hash(), builderVersion, b.debian, b.arch, fmt.Sprint(diskGiB, "G"))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -23,21 +24,22 @@ func wanted() map[string]string {
 	}
 }
 
-// extract copies the wanted files out of the archive of a root file system.
-func extract(archive, out string) error {
+// extract copies files, given as wanted does, out of the archive of a root file
+// system.
+func extract(archive, out string, files map[string]string) error {
 	f, err := os.Open(archive)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := extractFrom(f, out); err != nil {
+	if err := extractFrom(f, out, files); err != nil {
 		return fmt.Errorf("take files out of the root file system: %w", err)
 	}
 	return nil
 }
 
-func extractFrom(r io.Reader, out string) error {
-	missing := wanted()
+func extractFrom(r io.Reader, out string, files map[string]string) error {
+	missing := maps.Clone(files)
 	tr := tar.NewReader(r)
 	for len(missing) > 0 {
 		hdr, err := tr.Next()

@@ -55,7 +55,7 @@ func TestExtract(t *testing.T) {
 				t.Fatal(err)
 			}
 			out := t.TempDir()
-			err := extract(archive, out)
+			err := extract(archive, out, wanted())
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Fatalf("extract() = %v, want %q in it", err, tt.err)
@@ -79,7 +79,7 @@ func FuzzExtract(f *testing.F) {
 	f.Add([]byte("not a tar"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		out := t.TempDir()
-		if err := extractFrom(bytes.NewReader(data), out); err == nil {
+		if err := extractFrom(bytes.NewReader(data), out, wanted()); err == nil {
 			if _, err := os.Stat(filepath.Join(out, fileKernel)); err != nil {
 				t.Error("no error, and no kernel")
 			}

@@ -25,7 +25,6 @@ package image
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/nfsim/nfsim/pkg/cache"
 )
@@ -94,8 +93,11 @@ func (i *Image) KernelArgs() string {
 	if i.Arch == "arm64" {
 		console = "ttyAMA0"
 	}
-	return "root=/dev/vda rw console=" + console + " net.ifnames=0 quiet lsm=capability audit=0 mitigations=off"
+	return "root=/dev/vda rw console=" + console + commonArgs
 }
+
+// commonArgs are the parameters that do not depend on disk and console.
+const commonArgs = " net.ifnames=0 quiet lsm=capability audit=0 mitigations=off"
 
 // ID is a hash over the contents of the image. It differs between two builds
 // of one recipe; whatever depends on the disk, as a snapshot does, belongs
@@ -118,34 +120,17 @@ func (i *Image) Release() error { return i.entry.Release() }
 // too little room, a *cache.InUseError when Refresh meets a lab that runs from
 // the image, and a *StepError when a step of the build failed.
 func Get(ctx context.Context, dir *cache.Dir, opts Options) (*Image, error) {
-	debian, err := ParseDebian(opts.Debian)
-	if err != nil {
-		return nil, err
-	}
-	arch := opts.Arch
-	if arch == "" {
-		arch = runtime.GOARCH
-	}
-	debArch, err := debianArch(arch)
-	if err != nil {
-		return nil, err
-	}
 	r, err := loadRecipe()
 	if err != nil {
 		return nil, fmt.Errorf("load the recipe of the machine image: %w", err)
 	}
-	b := builder{debian: debian, arch: arch, debArch: debArch, recipe: r, logf: opts.Logf}
-	if b.logf == nil {
-		b.logf = func(string, ...any) {}
-	}
-	if opts.Refresh {
-		if err := dir.Remove(Kind, b.key()); err != nil {
-			return nil, fmt.Errorf("refresh the machine image: %w; stop the labs that run from it first", err)
-		}
-	}
-	entry, err := dir.Get(ctx, Kind, b.key(), b.build)
+	b, err := newBuilder(opts, r)
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Debian: debian, Arch: arch, entry: entry}, nil
+	entry, err := b.get(ctx, dir, Kind, opts.Refresh)
+	if err != nil {
+		return nil, err
+	}
+	return &Image{Debian: b.debian, Arch: b.arch, entry: entry}, nil
 }

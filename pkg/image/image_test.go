@@ -69,7 +69,7 @@ func TestCheckTools(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := checkTools(tt.root, func(name string) bool {
+			err := checkTools(tt.root, false, func(name string) bool {
 				for _, h := range tt.has {
 					if h == name {
 						return true

@@ -39,6 +39,29 @@ func readRecipe(box fs.FS) (recipe, error) {
 	return r, err
 }
 
+// loadBoxRecipe is the recipe with what makes a Vagrant box of the image, below
+// bootable/.
+func loadBoxRecipe(kernelArgs string) (recipe, error) {
+	r, err := loadRecipe()
+	if err != nil {
+		return nil, err
+	}
+	files, err := vagrant.Bootable()
+	if err != nil {
+		return nil, err
+	}
+	more, err := readRecipe(files)
+	if err != nil {
+		return nil, err
+	}
+	for path, content := range more {
+		r["bootable/"+path] = content
+	}
+	r["bootable/kernel-args"] = []byte(kernelArgs + "\n")
+	r["packages.txt"] = append(bytes.TrimSpace(r["packages.txt"]), append([]byte("\n"), more["packages.txt"]...)...)
+	return r, nil
+}
+
 // hash is a key over names and contents of the recipe.
 func (r recipe) hash() string {
 	var inputs []string

@@ -24,6 +24,7 @@ type tool struct {
 	name     string // program in PATH or an sbin directory, or a file's absolute path
 	pkg      string // Debian package
 	userOnly bool   // needed only by a user who is not root
+	boxOnly  bool   // needed only for a Vagrant box
 }
 
 func tools() []tool {
@@ -34,15 +35,16 @@ func tools() []tool {
 		{name: "tar", pkg: "tar"},
 		{name: "/usr/share/keyrings/debian-archive-keyring.gpg", pkg: "debian-archive-keyring"},
 		{name: "newuidmap", pkg: "uidmap", userOnly: true},
+		{name: "sfdisk", pkg: "fdisk", boxOnly: true},
 	}
 }
 
 // checkTools returns a *MissingToolsError unless has finds every tool that a
 // build as root, or as another user, needs.
-func checkTools(root bool, has func(name string) bool) error {
+func checkTools(root, box bool, has func(name string) bool) error {
 	var missing MissingToolsError
 	for _, t := range tools() {
-		if t.userOnly && root || has(t.name) {
+		if t.userOnly && root || t.boxOnly && !box || has(t.name) {
 			continue
 		}
 		missing.Tools = append(missing.Tools, t.name)

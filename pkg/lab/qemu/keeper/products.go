@@ -3,16 +3,13 @@ package keeper
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/cache"
 	"github.com/nfsim/nfsim/pkg/cluster"
 	"github.com/nfsim/nfsim/pkg/image"
-	"github.com/nfsim/nfsim/pkg/kubebuild"
-	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/product"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 )
 
@@ -32,7 +29,7 @@ const snapshotRecipe = "ready-3"
 func (k *keeper) makeProducts(ctx context.Context) (*products, error) {
 	p, err := k.tryProducts(ctx)
 	if err != nil && ctx.Err() == nil {
-		err = classify(err)
+		err = product.Classify(err)
 	}
 	return p, err
 }
@@ -42,8 +39,7 @@ func (k *keeper) tryProducts(ctx context.Context) (*products, error) {
 	if err != nil {
 		return nil, err
 	}
-	kube := kubebuild.New(dir, kubebuild.Options{Arch: k.qemu.Arch, Logf: k.steps.logf})
-	if err := k.resolveVersions(ctx, kube); err != nil {
+	if err := k.resolveVersions(ctx, dir); err != nil {
 		return nil, err
 	}
 	img, err := image.Get(ctx, dir, image.Options{Debian: k.spec.Debian, Arch: k.qemu.Arch, Logf: k.steps.logf})
@@ -51,38 +47,14 @@ func (k *keeper) tryProducts(ctx context.Context) (*products, error) {
 		return nil, err
 	}
 	k.release = append(k.release, img.Release)
-	commands := map[kubebuild.Set]*kubebuild.Commands{}
-	ids := []string{img.ID()}
-	for _, want := range []struct {
-		set     kubebuild.Set
-		version string
-	}{
-		{kubebuild.ControlPlane, k.spec.Kubernetes},
-		{kubebuild.Kubelet, k.spec.Kubelet},
-		{kubebuild.Etcd, ""},
-	} {
-		c, err := kube.Get(ctx, want.set, want.version)
-		if err != nil {
-			return nil, err
-		}
-		k.release = append(k.release, c.Release)
-		commands[want.set] = c
-		ids = append(ids, c.ID())
-	}
-	helper, err := agent.Binary(k.qemu.Arch)
+	made, err := product.Get(ctx, dir, k.wanted(), k.steps.logf)
 	if err != nil {
 		return nil, err
 	}
-	spec := cluster.Spec{
-		Kubernetes: k.spec.Kubernetes, Kubelet: k.spec.Kubelet, Debian: img.Debian, Arch: img.Arch,
-		Binaries: cluster.Binaries{
-			ControlPlaneDir: commands[kubebuild.ControlPlane].Path(""),
-			KubeletDir:      commands[kubebuild.Kubelet].Path(""),
-			EtcdDir:         commands[kubebuild.Etcd].Path(""),
-		},
-		AgentBinary: helper, BusyboxPath: img.Busybox(),
-		LeaseSeconds: k.spec.LeaseSeconds,
-	}
+	k.release = append(k.release, made.Release)
+	ids := append([]string{img.ID()}, made.IDs...)
+	spec := made.Spec
+	spec.Debian, spec.BusyboxPath, spec.LeaseSeconds = img.Debian, img.Busybox(), k.spec.LeaseSeconds
 	for _, m := range k.spec.Machines() {
 		spec.Machines = append(spec.Machines, cluster.Machine{Name: m.Name, Role: cluster.Role(m.Role), Addr: m.Addr})
 	}
@@ -100,22 +72,20 @@ func (k *keeper) tryProducts(ctx context.Context) (*products, error) {
 	return p, nil
 }
 
-func (k *keeper) resolveVersions(ctx context.Context, kube *kubebuild.Builder) error {
+// wanted are the commands that the spec asks for.
+func (k *keeper) wanted() product.Want {
+	return product.Want{Kubernetes: k.spec.Kubernetes, Kubelet: k.spec.Kubelet, Arch: k.qemu.Arch}
+}
+
+func (k *keeper) resolveVersions(ctx context.Context, dir *cache.Dir) error {
 	var err error
 	if k.spec.Debian, err = image.ParseDebian(k.spec.Debian); err != nil {
 		return err
 	}
-	if k.spec.Kubernetes, err = kube.Resolve(ctx, kubebuild.ControlPlane, k.spec.Kubernetes); err != nil {
-		return err
-	}
-	if k.spec.Kubelet == "" {
-		k.spec.Kubelet = k.spec.Kubernetes
-	}
-	if k.spec.Kubelet, err = kube.Resolve(ctx, kubebuild.Kubelet, k.spec.Kubelet); err != nil {
-		return err
-	}
+	want, err := k.wanted().Resolve(ctx, product.Builder(dir, k.qemu.Arch, k.steps.logf))
+	k.spec.Kubernetes, k.spec.Kubelet = want.Kubernetes, want.Kubelet
 	k.steps.logf("Debian %s, Kubernetes %s, kubelet %s", k.spec.Debian, k.spec.Kubernetes, k.spec.Kubelet)
-	return kubebuild.CheckSkew(k.spec.Kubernetes, k.spec.Kubelet)
+	return err
 }
 
 // machineShapes are the machines' command lines, without the paths: what must
@@ -128,23 +98,4 @@ func (k *keeper) machineShapes(kernelArgs string) [][]string {
 		out = append(out, cfg.Args())
 	}
 	return out
-}
-
-// classify tells what the user can change from what the host lacks.
-func classify(err error) error {
-	var (
-		release *image.ReleaseError
-		arch    *image.ArchError
-		version *kubebuild.VersionError
-		skew    *kubebuild.SkewError
-		spec    *cluster.SpecError
-		infra   *lab.InfraError
-	)
-	switch {
-	case errors.As(err, &release), errors.As(err, &arch), errors.As(err, &version), errors.As(err, &skew), errors.As(err, &spec):
-		return &lab.UsageError{What: err.Error(), Err: nil}
-	case errors.As(err, &infra):
-		return err
-	}
-	return &lab.InfraError{What: "cannot make what the machines need", Err: err}
 }
