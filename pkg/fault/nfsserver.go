@@ -62,3 +62,20 @@ func NFSThreadsZero(machine string) Spec {
 		ProveUndone: nfsdServes,
 	}
 }
+
+// NFSHold keeps the NFS server from starting at the machine's next boot, so that
+// after a power cut its disk can be read before any client writes to it again.
+// The service that runs is left alone. What is on the machine's disk is made
+// durable with it: inject it before the load, never between load and power cut.
+// The machine's own timer does not outlive the boot; the journal does.
+func NFSHold(machine string) Spec {
+	const link = "/etc/systemd/system/" + NFSServerUnit
+	return Spec{
+		ID: NewID(), Name: "nfs-hold", Machine: machine,
+		Inject: "set -e\nsystemctl mask " + NFSServerUnit + "\nsync\n",
+		Undo:   "set -e\nif [ \"$(readlink " + link + ")\" = /dev/null ]; then systemctl unmask " + NFSServerUnit + "; fi\n" + startUnit(NFSServerUnit),
+		Prove: "to=$(readlink " + link + ")\necho \"" + NFSServerUnit + " -> $to\"\n" + `[ "$to" = /dev/null ]
+`,
+		ProveUndone: nfsdServes,
+	}
+}

@@ -101,10 +101,7 @@ func (c *Cell) append(ctx context.Context, client *agent.Client, machine, name, 
 	if err != nil {
 		return nil, fmt.Errorf("start appender: %w", err)
 	}
-	mode := history.ModeFsync
-	if spec.Sync == "close" {
-		mode = history.ModeClose
-	}
+	mode := modeOfSync(spec.Sync)
 	return follow(s, func(f *follower, ev proto.Event) {
 		if ev.Hung {
 			c.observe(machine, rundir.Observation{T: ev.T0, Source: "pod", Event: "append-hangs", Subject: name, Detail: ev.WChan, Value: fmt.Sprint(ev.Seq)})
@@ -125,6 +122,20 @@ func (c *Cell) append(ctx context.Context, client *agent.Client, machine, name, 
 		}
 		c.op(machine, op)
 	}), nil
+}
+
+// modeOfSync is the mode of the appends of a stream with this Sync.
+func modeOfSync(sync string) string {
+	switch sync {
+	case "close":
+		return history.ModeClose
+	case "osync":
+		return history.ModeOSync
+	case "", "none":
+		return history.ModeUnflushed
+	default:
+		return history.ModeFsync
+	}
 }
 
 // tail follows a log on the server's own disk and notes when each record

@@ -41,15 +41,7 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 	if err := b.connect(ctx); err != nil {
 		return err
 	}
-	nodes := make([]*sshnode.Node, 0, 3)
-	for _, m := range b.machines() {
-		n, err := b.node(ctx, m)
-		if err != nil {
-			return err
-		}
-		nodes = append(nodes, n)
-	}
-	before, err := takeLedger(ctx, nodes)
+	before, err := b.ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +56,7 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 	defer cancel()
 	b.Phase("tear down")
 	err = errors.Join(err, teardown(last))
-	after, ledgerErr := takeLedger(last, nodes)
+	after, ledgerErr := b.ledger(last)
 	err = errors.Join(err, ledgerErr, b.sampleClocks(last))
 	for _, c := range b.Cells {
 		if recordErr := b.record(c, before, after); recordErr != nil {
@@ -75,6 +67,20 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 		return nil
 	}
 	return err
+}
+
+// ledger reads what exists on the batch's machines now; one that was reset
+// meanwhile is dialled anew.
+func (b *Batch) ledger(ctx context.Context) (rundir.Ledger, error) {
+	nodes := make([]*sshnode.Node, 0, 3)
+	for _, m := range b.machines() {
+		n, err := b.node(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, n)
+	}
+	return takeLedger(ctx, nodes)
 }
 
 // record writes what a cell saw, and its share of the ledgers.

@@ -133,6 +133,45 @@ func (b *Batch) connect(ctx context.Context) error {
 	return err
 }
 
+// reconnect replaces the vantage point on a machine that was reset: its agent,
+// and the clock that the agent's times are on, are new. What was noted of the
+// machine so far is mapped by the old clock, from the samples before the reset
+// alone: the farther from the last of them, the larger its error bound. The
+// streams of the old agent must have ended, and nobody may ask for a vantage
+// point (on) meanwhile.
+func (b *Batch) reconnect(ctx context.Context, m lab.Machine) error {
+	old := b.on(m)
+	// Its session broke with the machine: there is nobody to say goodbye to.
+	_ = old.client.Close()
+	retired := fmt.Sprintf("%s, boot %d", m.Name, len(b.vantages))
+	b.vantages[retired] = old
+	for _, c := range b.Cells {
+		c.retire(m.Name, retired)
+	}
+	v, err := b.Fleet.at(ctx, m.Name)
+	if err != nil {
+		return fmt.Errorf("reconnect: %w", err)
+	}
+	b.vantages[m.Name] = v
+	return v.sample(ctx)
+}
+
+// retire renames the clock of what was noted so far.
+func (c *Cell) retire(machine, clock string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rename(c.pending.ops, machine, clock)
+	rename(c.pending.observations, machine, clock)
+}
+
+func rename[T any](records []timed[T], from, to string) {
+	for i := range records {
+		if records[i].machine == from {
+			records[i].machine = to
+		}
+	}
+}
+
 // sampleClocks samples every clock once more, at the end of a trial.
 func (b *Batch) sampleClocks(ctx context.Context) error {
 	machines := b.machines()
@@ -176,8 +215,8 @@ type pending struct {
 	observations []timed[rundir.Observation]
 }
 
-// timed is a record with the machine whose clock its times are on; "" is the
-// controller's own.
+// timed is a record with the machine whose clock its times are on, and which of
+// its boots if it was reset since; "" is the controller's own.
 type timed[T any] struct {
 	machine string
 	record  T
