@@ -5,49 +5,35 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/fault"
+	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
-const (
-	// controlRecords is how many records the control writes before one byte
-	// of one of them is spoilt.
-	controlRecords = 20
-	// controlRecordSize is a record's size in bytes.
-	controlRecordSize = 64
-)
+// flippedOffset is the place of the planted byte in the log: one of the dots of
+// record controlSpoilt.
+const flippedOffset = (controlSpoilt-1)*controlRecordSize + 50
 
-// ControlFlippedByte is the control of the durability check. The detector is
-// the consistency model that must catch the planted byte; the list's is
-// consistency.AppendLog, and with "" nothing looks.
-func ControlFlippedByte(detector string) Scenario {
+// ControlFlippedByte is the control of the check for spoilt data.
+func ControlFlippedByte(detector Detector) Scenario {
 	return Scenario{
-		Name: "control-flipped-byte", Family: FamilyNFS, Control: true, Estimate: 55 * time.Second,
+		Name: "control-flipped-byte", Family: FamilyNFS, Control: true, Estimate: 10 * time.Second,
 		Doc:     "planted: one byte of an acknowledged record is flipped on the server's disk",
 		Decides: "whether the durability check would notice; if it does not, the whole run is worthless",
-		Drive:   driveFlippedByte,
-		Judge: func(e *Evidence) Judgement {
-			return judgeFlippedByte(e, detector)
+		Drive: func(ctx context.Context, b *Batch) error {
+			return b.spoilLog(ctx, "flip a byte on the server", func(path string) fault.Spec { return flipByte(b.server().Name, path, flippedOffset) })
 		},
+		Judge: plant{proven: provenFault("flip-byte"), caught: sawFlippedByte}.judgeWith(detector),
 	}
 }
 
-func driveFlippedByte(ctx context.Context, b *Batch) error {
+// spoilLog appends to a log, spoils it on the server's disk for as long as it
+// takes to read the truth, and puts it right again.
+func (b *Batch) spoilLog(ctx context.Context, what string, spoil func(path string) fault.Spec) error {
 	return b.withMounts(ctx, func(ctx context.Context) error {
-		return b.each(ctx, "append, then flip a byte on the server", func(ctx context.Context, c *Cell) error {
-			const file = "log"
-			writer := b.on(b.Target)
-			f, err := c.append(ctx, writer.client, writer.machine, writer.machine, file, proto.StreamSpec{
-				Path: c.mountPoint() + "/" + file, Client: writer.machine, Sync: "fsync", MaxRecords: controlRecords, OnError: "stop",
-			})
-			if err != nil {
-				return err
-			}
-			stop := waiting(ctx)
-			err = f.awaitSeq(ctx, "appends", controlRecords)
-			stop()
+		return b.each(ctx, "append, then "+what, func(ctx context.Context, c *Cell) error {
+			path, err := b.appendToSpoil(ctx, c)
 			if err != nil {
 				return err
 			}
@@ -55,11 +41,11 @@ func driveFlippedByte(ctx context.Context, b *Batch) error {
 			if err != nil {
 				return err
 			}
-			heal, err := b.injectFor(ctx, []*Cell{c}, flipByte(b.server().Name, c.Export.Path+"/"+file, controlRecords/2*controlRecordSize+50))
+			heal, err := b.injectFor(ctx, []*Cell{c}, spoil(path))
 			if err != nil {
 				return err
 			}
-			truth := c.logTruth(ctx, node, c.Export.Path+"/"+file, file)
+			truth := c.logTruth(ctx, node, path, logFile)
 			if err := heal(ctx); err != nil {
 				return err
 			}
@@ -85,19 +71,32 @@ func flipByte(machine, path string, offset int) fault.Spec {
 	}
 }
 
-// judgeFlippedByte runs the detector, the model named, on a trial with a
-// planted fault. Without a detector nothing is caught: a test shows that.
-func judgeFlippedByte(e *Evidence, detector string) Judgement {
-	if o, ok := judgeFault(e, "flip-byte", "", 0); !ok {
-		return Judgement{Outcomes: []outcome.Outcome{o}}
+// sawFlippedByte wants the one record that was spoilt, and nothing else, to be
+// missed, and the bytes that nobody wrote to be where the byte was planted.
+func sawFlippedByte(e *Evidence, seen Judgement) bool {
+	corrupt := false
+	for _, o := range seen.Outcomes {
+		corrupt = corrupt || o.Word == outcome.Corrupt
 	}
-	var j Judgement
-	if detector != "" {
-		j = judgeModels(e.Ops, detector)
+	for i := range e.Ops {
+		op := &e.Ops[i]
+		if op.Func != history.Truth || op.Kind == history.KindToken {
+			continue
+		}
+		if flippedOffset < op.Offset || flippedOffset >= op.Offset+op.Size {
+			return false
+		}
 	}
-	for _, o := range j.Outcomes {
-		j.Caught = j.Caught || o.Word == outcome.Corrupt
+	return corrupt && witnessed(seen, controlSpoilt)
+}
+
+// witnessed says whether the first violation that a model saw is that of the
+// record.
+func witnessed(seen Judgement, record int64) bool {
+	for _, r := range seen.Models {
+		if len(r.Witness) > 0 {
+			return r.Witness[0].Func == history.Append && r.Witness[0].Seq == record
+		}
 	}
-	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
-	return j
+	return false
 }

@@ -34,7 +34,24 @@ func judgeModels(ops []history.Op, models ...string) Judgement {
 	}
 	j.Outcomes = append(j.Outcomes, consistencyOutcomes(verdicts)...)
 	j.Outcomes = append(j.Outcomes, durabilityOutcomes(ops, verdicts)...)
+	j.Outcomes = append(j.Outcomes, exclusionOutcomes(verdicts)...)
 	return j
+}
+
+// exclusionOutcomes says whether two clients held one lock at once, and for how
+// long.
+func exclusionOutcomes(v map[string]consistency.Result) []outcome.Outcome {
+	r, ok := v[consistency.Exclusion]
+	switch {
+	case !ok:
+		return nil
+	case r.Verdict == consistency.Holds:
+		return []outcome.Outcome{evidenceOf(outcome.Exclusive, r)}
+	case r.Verdict == consistency.Violated:
+		return []outcome.Outcome{evidenceOf(outcome.TwoWriters, r).WithFigure(r.Figure)}
+	default:
+		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "%s: %s", r.Model, r.Words)}
+	}
 }
 
 // consistencyOutcomes names the strongest register model that held. A model

@@ -7,7 +7,7 @@ func List() []Scenario {
 	return []Scenario{
 		closeToOpen(),
 		attrCache(),
-		ControlFlippedByte(consistency.AppendLog),
+		ControlFlippedByte(ByModels(consistency.AppendLog)),
 		kubeletRestart(),
 		forceDeleteWhileDown(),
 	}

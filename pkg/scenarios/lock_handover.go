@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
 )
@@ -16,11 +17,11 @@ const (
 	// side has had it.
 	freeRounds = 6
 	turnRounds = 6
-	// lockTimeout bounds one wait for a lock. It is past the longest pause between
+	// lockWait bounds one wait for a lock. It is past the longest pause between
 	// two attempts of an NFSv4 client: 30 s, NFS4_LOCK_MAXTIMEOUT in
 	// fs/nfs/nfs4proc.c; and of an NFSv3 client that misses the server's call back:
 	// 30 s, NLMCLNT_POLL_TIMEOUT in fs/lockd/clntproc.c.
-	lockTimeout = 45 * time.Second
+	lockWait = 45 * time.Second
 	// handoverTimeout bounds one kind of lock.
 	handoverTimeout = 90 * time.Second
 )
@@ -76,7 +77,7 @@ func (b *Batch) contend(ctx context.Context, c *Cell, kind string) (err error) {
 		if err != nil {
 			return err
 		}
-		holders = append(holders, &holder{c: c, v: side, file: kind, fd: t.FD, got: make(chan struct{}, turnRounds)})
+		holders = append(holders, &holder{c: c, v: side, file: kind, kind: kind, fd: t.FD, got: make(chan struct{}, turnRounds)})
 	}
 	// A lock that is not handed over in time is for the judge to see.
 	if err := takeTurns(bounded, holders); err != nil && bounded.Err() == nil && !errors.Is(err, errLockHangs) {
@@ -85,7 +86,7 @@ func (b *Batch) contend(ctx context.Context, c *Cell, kind string) (err error) {
 	return nil
 }
 
-// errLockHangs says that a lock was not given within lockTimeout.
+// errLockHangs says that a lock was not given within lockWait.
 var errLockHangs = errors.New("the lock was not given in time")
 
 // takeTurns lets all holders contend for their lock, and ends all when one
@@ -107,6 +108,7 @@ type holder struct {
 	c    *Cell
 	v    *vantage
 	file string
+	kind string // posix, flock or ofd
 	fd   int64
 	seq  int64
 	got  chan struct{} // one for every time that it got the lock in turn
@@ -153,28 +155,30 @@ func (h *holder) round(ctx context.Context, got func()) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := h.v.do(ctx, h.lockRequest("unlock"))
-	if err != nil {
-		return err
-	}
-	h.c.op(h.v.machine, timedOp(unlock, history.Op{Client: h.v.machine, Lane: lockLane, Func: history.Unlock, File: h.file, Result: writeResult(unlock.Response)}))
-	result := writeResult(write.Response)
-	if !unlock.OK() {
-		result = history.Unknown
-	}
+	unlock, unlockErr := h.release(ctx)
 	op = timedOp(write, history.Op{
 		Client: h.v.machine, Lane: dataLane, Func: history.Write, File: h.file, Mode: history.ModeLocked,
-		Value: token, Size: registerSize, Result: result,
+		Value: token, Size: registerSize, Result: writeResult(write.Response),
 	})
 	op.Return, op.OuterReturn = unlock.T1, unlock.Returned
-	if unlock.Hung {
-		op.Return, op.OuterReturn = 0, 0
+	if unlockErr != nil {
+		op.Return, op.OuterReturn, op.Result = 0, 0, history.Unknown
 	}
 	h.c.op(h.v.machine, op)
-	if !unlock.OK() {
-		return fmt.Errorf("unlock %s on %s: %s", h.file, h.v.machine, orHung(unlock.Errno))
+	return unlockErr
+}
+
+// release gives the lock back.
+func (h *holder) release(ctx context.Context) (agent.Timed, error) {
+	t, err := h.v.do(ctx, h.lockRequest("unlock"))
+	if err != nil {
+		return t, err
 	}
-	return nil
+	h.c.op(h.v.machine, timedOp(t, history.Op{Client: h.v.machine, Lane: lockLane, Func: history.Unlock, File: h.file, Result: writeResult(t.Response)}))
+	if !t.OK() {
+		return t, fmt.Errorf("unlock %s on %s: %s", h.file, h.v.machine, orHung(t.Errno))
+	}
+	return t, nil
 }
 
 // The lanes of a holder in the history: it reads and writes while it holds a
@@ -189,8 +193,8 @@ func (h *holder) lane() string { return h.c.Key + h.file }
 
 func (h *holder) lockRequest(how string) proto.Request {
 	return proto.Request{
-		Op: proto.OpLock, Lane: h.lane(), FD: h.fd, TimeoutMS: lockTimeout.Milliseconds(),
-		Lock: &proto.Lock{Kind: h.file, Type: how, Wait: how != "unlock"},
+		Op: proto.OpLock, Lane: h.lane(), FD: h.fd, TimeoutMS: lockWait.Milliseconds(),
+		Lock: &proto.Lock{Kind: h.kind, Type: how, Wait: how != "unlock"},
 	}
 }
 

@@ -30,7 +30,7 @@ func judgeLocks(ops []history.Op, kind string) Mode {
 	held := holdings(ops)
 	asked, waits, errNS := handovers(held)
 	if never := unanswered(ops); never != nil {
-		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Hung, "the lock that %s asked for was not given within %s", never.Client, lockTimeout).In("history.jsonl"))
+		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Hung, "the lock that %s asked for was not given within %s", never.Client, lockWait).In("history.jsonl"))
 	}
 	if asked < leastAsked {
 		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Inconclusive, "%d locks were asked for while the other side held it, %d are wanted", asked, leastAsked).In("history.jsonl"))
@@ -39,7 +39,6 @@ func judgeLocks(ops []history.Op, kind string) Mode {
 	j := judgeModels(ops, consistency.Exclusion, consistency.Linearizable, consistency.BoundedStale,
 		consistency.MonotonicReads, consistency.ReadYourWrites, consistency.Untorn, consistency.Durable)
 	m.Models = j.Models
-	m.Outcomes = append(m.Outcomes, exclusionOutcome(j))
 	m.Outcomes = append(m.Outcomes, j.Outcomes...)
 	if o, lost := lostUpdate(ops); lost {
 		m.Outcomes = append(m.Outcomes, o)
@@ -49,25 +48,6 @@ func judgeLocks(ops []history.Op, kind string) Mode {
 		m.Notes = append(m.Notes, fmt.Sprintf("%s: from one side's unlock to the other's lock %s", kind, f.Detail()))
 	}
 	return m
-}
-
-// exclusionOutcome says whether two clients held one lock at once, and for how
-// long.
-func exclusionOutcome(j Judgement) outcome.Outcome {
-	for _, r := range j.Models {
-		if r.Model != consistency.Exclusion {
-			continue
-		}
-		switch r.Verdict {
-		case string(consistency.Holds):
-			return outcome.New(outcome.Exclusive, "%s", r.Words).In("history.jsonl")
-		case string(consistency.Violated):
-			return outcome.New(outcome.TwoWriters, "%s", r.Words).WithFigure(r.Figure).In("history.jsonl")
-		default:
-			return outcome.New(outcome.Inconclusive, "%s: %s", r.Model, r.Words).In("history.jsonl")
-		}
-	}
-	return outcome.New(outcome.Inconclusive, "nothing looked for mutual exclusion")
 }
 
 // held is one time that a client had the lock.

@@ -1,0 +1,84 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/agent/proto"
+	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/outcome"
+)
+
+// ControlLostLock is the control of the check for mutual exclusion: on mounts
+// whose locks never leave the client, both clients are given the same lock.
+func ControlLostLock(detector Detector) Scenario {
+	return Scenario{
+		Name: "control-lost-lock", Family: FamilyNFS, Control: true, Estimate: 10 * time.Second,
+		Doc:     "planted: two clients hold one lock at once, on mounts of the control's own that keep locks to themselves (nolock)",
+		Decides: "whether the check for mutual exclusion would notice",
+		Drive:   driveLostLock,
+		Judge:   plant{proven: grantedOption("local_lock", "all"), caught: sawTwoHolders}.judgeWith(detector),
+	}
+}
+
+const plantedLock = "lock" // the file
+
+func driveLostLock(ctx context.Context, b *Batch) error {
+	b.mountPlanted("vers=3,nolock")
+	return b.withMounts(ctx, func(ctx context.Context) error {
+		return b.each(ctx, "both sides take one lock", func(ctx context.Context, c *Cell) error {
+			ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+			defer cancel()
+			var holders []*holder
+			for _, side := range b.sides() {
+				t, err := side.must(ctx, proto.Request{
+					Op: proto.OpOpen, Path: c.mountPoint() + "/" + plantedLock, Flags: []proto.Flag{proto.RDWR, proto.CREAT},
+				})
+				if err != nil {
+					return err
+				}
+				holders = append(holders, &holder{c: c, v: side, file: plantedLock, kind: "posix", fd: t.FD})
+			}
+			for _, act := range []func(*holder) error{
+				func(h *holder) error { return h.take(ctx) },
+				func(h *holder) error {
+					_, err := h.release(ctx)
+					return err
+				},
+				func(h *holder) error { return h.v.closeFD(ctx, h.fd) },
+			} {
+				for _, h := range holders {
+					if err := act(h); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// grantedOption asks for a mount option that the kernel must have granted.
+func grantedOption(name, value string) func(e *Evidence) string {
+	return func(e *Evidence) string {
+		if have, ok := e.Trial.Granted[name]; !ok || have != value {
+			return fmt.Sprintf("the planted mount has %s %q, not %q", name, have, value)
+		}
+		return ""
+	}
+}
+
+// sawTwoHolders wants the two locks that were planted as the witness.
+func sawTwoHolders(_ *Evidence, seen Judgement) bool {
+	two := false
+	for _, o := range seen.Outcomes {
+		two = two || o.Word == outcome.TwoWriters
+	}
+	for _, r := range seen.Models {
+		if w := r.Witness; two && len(w) == 2 {
+			return w[0].Func == history.Lock && w[1].Func == history.Lock && w[0].Client != w[1].Client
+		}
+	}
+	return false
+}
