@@ -18,7 +18,7 @@ const controlTrial = "nfs.control-flipped-byte"
 // case.
 func TestControl(t *testing.T) {
 	t.Parallel()
-	with := func(detector string) lookup {
+	with := func(detector scenarios.Detector) lookup {
 		return func(string) (scenarios.Scenario, bool) { return scenarios.ControlFlippedByte(detector), true }
 	}
 	for _, tc := range []struct {
@@ -30,10 +30,10 @@ func TestControl(t *testing.T) {
 		word   outcome.Word // one of the outcomes, "" for any
 	}{
 		{name: "as recorded", status: rundir.StatusCaught, code: report.ExitExpected, word: outcome.Corrupt},
-		{name: "detector named", named: with(consistency.AppendLog), status: rundir.StatusCaught, code: report.ExitExpected, word: outcome.Corrupt},
-		{name: "detector switched off", named: with(""), status: rundir.StatusMissed, code: report.ExitInconclusive},
-		{name: "detector that does not look at logs", named: with(consistency.Untorn), status: rundir.StatusMissed, code: report.ExitInconclusive},
-		{name: "detector that does not exist", named: with("no-such-model"), status: rundir.StatusMissed, code: report.ExitInconclusive},
+		{name: "detector named", named: with(scenarios.ByModels(consistency.AppendLog)), status: rundir.StatusCaught, code: report.ExitExpected, word: outcome.Corrupt},
+		{name: "detector switched off", named: with(nil), status: rundir.StatusMissed, code: report.ExitInconclusive},
+		{name: "detector that does not look at logs", named: with(scenarios.ByModels(consistency.Untorn)), status: rundir.StatusMissed, code: report.ExitInconclusive},
+		{name: "detector that does not exist", named: with(scenarios.ByModels("no-such-model")), status: rundir.StatusMissed, code: report.ExitInconclusive},
 		{
 			name: "byte not proven to be flipped", mutate: unproven,
 			status: rundir.StatusMissed, code: report.ExitInconclusive, word: outcome.NoFault,
@@ -99,7 +99,7 @@ func TestMissedControlSpoilsTheRun(t *testing.T) {
 		}
 		index.Verdicts = append(index.Verdicts, v)
 	}
-	off := func(string) (scenarios.Scenario, bool) { return scenarios.ControlFlippedByte(""), true }
+	off := func(string) (scenarios.Scenario, bool) { return scenarios.ControlFlippedByte(nil), true }
 	v, _ := checked(t, recorded(t, controlTrial), off)
 	index.Verdicts = append(index.Verdicts, v)
 	if code := report.Exit(index); code != report.ExitInconclusive {

@@ -32,6 +32,8 @@ func judgeRecords(e *Evidence, name string, racing bool) Mode {
 	m := Mode{Name: name, Models: model}
 	m.Notes = append(m.Notes, fmt.Sprintf("%s: %d of %d acknowledged records are not in the file; %d appends overlap one of the other side", name, len(r.lost), r.acked, r.contested))
 	switch {
+	case r.truths == 0:
+		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Inconclusive, "nothing was read of the file on the server's disk"))
 	case r.clients < 2 || r.acked < raceLeast(name):
 		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Inconclusive, "%d records of %d clients were acknowledged, at least %d of 2 are wanted", r.acked, r.clients, raceLeast(name)))
 	case racing && r.contested < leastContested:
@@ -141,7 +143,7 @@ func (r records) outcomes(model rundir.ModelResult) []outcome.Outcome {
 		return out
 	case model.Verdict == string(consistency.Holds):
 		return []outcome.Outcome{outcome.New(outcome.Durable, "all %d acknowledged records are in the file, once and whole", r.acked).From("disk")}
-	case model.Verdict != string(consistency.Violated) || r.truths == 0:
+	case model.Verdict != string(consistency.Violated):
 		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "%s", model.Words)}
 	case len(r.zeros) > 0 && r.doubtful > 0:
 		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "the file has %d stretches of zeros, and %d appends had no clear answer", len(r.zeros), r.doubtful)}
