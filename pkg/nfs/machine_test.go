@@ -48,7 +48,10 @@ func newMachine(t *testing.T) *machine {
 			"/proc/1/mountstats", m.Dir+"/mountstats",
 			"/proc/net/rpc/nfsd", m.Dir+"/rpc-nfsd",
 			"/proc/fs/nfsd", m.Dir+"/nfsd",
+			"/proc/sys/fs", m.Dir,
 			"/etc/exports.d", m.Dir+"/exports.d",
+			"/etc/nfs.conf.d", m.Dir+"/nfs.conf.d",
+			"/etc/sysctl.d", m.Dir+"/sysctl.d",
 			ExportRoot, m.Dir+ExportRoot,
 		).Replace(cmd)
 		return shell(m.WithPath(cmd), stdin, stdout, stderr)

@@ -12,41 +12,63 @@ import (
 // the observer calls from a high port.
 const DefaultExport = "rw,sync,no_subtree_check,no_root_squash,insecure"
 
-// Profile is a named set of mount options, with the export options it needs.
+// Profile is a named set of mount options, with the export options and the
+// settings of the server that it needs.
 type Profile struct {
-	Name    string `json:"name" yaml:"name"`
-	Options string `json:"options" yaml:"options"`                   // as in mount -o; see nfs(5)
-	Export  string `json:"export,omitempty" yaml:"export,omitempty"` // as in exports(5), without fsid
-	Doc     string `json:"doc" yaml:"doc"`                           // what it is there to show, one line
+	Name    string `json:"name"`
+	Options string `json:"options"`          // as in mount -o; see nfs(5)
+	Export  string `json:"export,omitempty"` // as in exports(5), without fsid; empty means DefaultExport
+	Doc     string `json:"doc"`              // what it is there to show, one line
+	// Server is what the whole server has to be told, beside its exports.
+	Server ServerSetting `json:"server,omitzero"`
+	// Unknown are mount options that nfsim does not know. They are passed on, and
+	// compared by their letters with what the kernel shows.
+	Unknown []string `json:"unknown,omitempty"`
+	// Added says that the profile is the user's own.
+	Added bool `json:"added,omitempty"`
 }
 
-// Builtin lists the profiles that nfsim knows by itself, the default first.
-func Builtin() []Profile {
-	return []Profile{
-		{
-			Name: "default", Options: "vers=4.2", Export: DefaultExport,
-			Doc: "NFSv4.2, hard, attributes cached for 3 to 60 s (files) and 30 to 60 s (directories)",
-		},
-		{
-			Name: "v3", Options: "vers=3", Export: DefaultExport,
-			Doc: "NFSv3: stateless, changes noticed by ctime, locks by NLM",
-		},
-		{
-			Name: "noac", Options: "vers=4.2,noac", Export: DefaultExport,
-			Doc: "no attribute cache, and every write synchronous; the data cache stays",
-		},
-		{
-			Name: "actimeo=1", Options: "vers=4.2,actimeo=1", Export: DefaultExport,
-			Doc: "attributes cached for 1 s",
-		},
-		{
-			// timeo is in tenths of a second: a major timeout after 5 s x (2 + 1) = 15 s
-			// on NFSv3 over TCP (net/sunrpc/clnt.c). Long enough for a slow fsync on an
-			// emulated server, short enough for a trial.
-			Name: "soft", Options: "vers=4.2,soft,timeo=50,retrans=2", Export: DefaultExport,
-			Doc: "calls give up with EIO after about 15 s without an answer",
-		},
+// Aspect is something that all mounts of a client from one server share, so
+// that a profile which changes it needs a batch of its own.
+type Aspect string
+
+// The aspects.
+const (
+	Delegations Aspect = "delegations" // whether the server gives any
+	Lease       Aspect = "lease"       // NFSv4 lease and grace time
+	Connections Aspect = "connections" // nconnect: fs/nfs/client.c nfs_match_client takes the first mount's
+)
+
+// Aspects lists what the profile changes for all mounts.
+func (p Profile) Aspects() []Aspect {
+	var out []Aspect
+	if p.Server.NoDelegations {
+		out = append(out, Delegations)
 	}
+	if p.Server.LeaseSeconds != 0 {
+		out = append(out, Lease)
+	}
+	if p.Connections() != "" {
+		out = append(out, Connections)
+	}
+	return out
+}
+
+// Connections is how many connections the mount asks for where it is not one:
+// nconnect and max_connect as given, "" for neither. Mounts that differ in it
+// cannot be side by side.
+func (p Profile) Connections() string {
+	opts, err := ParseOptions(p.Options)
+	if err != nil {
+		return ""
+	}
+	var asked []string
+	for _, key := range []string{"nconnect", "max_connect"} {
+		if value := opts[key]; value != "" && value != "1" {
+			asked = append(asked, key+"="+value)
+		}
+	}
+	return strings.Join(asked, ",")
 }
 
 // NoMatchError says that a glob selects no profile.

@@ -34,6 +34,24 @@ func TestBuiltinOptionsAreKnown(t *testing.T) {
 	}
 }
 
+func names(profiles []Profile) []string {
+	var out []string
+	for _, p := range profiles {
+		out = append(out, p.Name)
+	}
+	return out
+}
+
+func TestAspects(t *testing.T) {
+	t.Parallel()
+	want := map[string][]Aspect{"nconnect=4": {Connections}, "nodeleg": {Delegations}, "short-lease": {Lease}}
+	for _, p := range Builtin() {
+		if diff := cmp.Diff(want[p.Name], p.Aspects()); diff != "" {
+			t.Errorf("%s: %s", p.Name, diff)
+		}
+	}
+}
+
 func TestMatch(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -42,10 +60,10 @@ func TestMatch(t *testing.T) {
 		want  []string
 		fails bool
 	}{
-		{name: "none selects all", want: []string{"default", "v3", "noac", "actimeo=1", "soft"}},
+		{name: "none selects all", want: names(Builtin())},
 		{name: "in the order of the list", globs: []string{"soft", "default"}, want: []string{"default", "soft"}},
-		{name: "glob", globs: []string{"ac*", "no*"}, want: []string{"noac", "actimeo=1"}},
-		{name: "twice is once", globs: []string{"v3", "v*"}, want: []string{"v3"}},
+		{name: "glob", globs: []string{"ac*", "no*c"}, want: []string{"noac", "actimeo=1", "actimeo=60"}},
+		{name: "twice is once", globs: []string{"v3", "v*"}, want: []string{"v4.1", "v4.0", "v3"}},
 		{name: "unknown", globs: []string{"v3", "v9"}, fails: true},
 		{name: "malformed", globs: []string{"["}, fails: true},
 	} {
@@ -55,11 +73,7 @@ func TestMatch(t *testing.T) {
 			if (err != nil) != tc.fails {
 				t.Fatalf("error %v", err)
 			}
-			var names []string
-			for _, p := range got {
-				names = append(names, p.Name)
-			}
-			if diff := cmp.Diff(tc.want, names); diff != "" {
+			if diff := cmp.Diff(tc.want, names(got)); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -50,6 +50,8 @@ func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial, named
 		return unjudged(v, rundir.StatusInconclusive, outcome.New(outcome.Inconclusive, "the recording was cut short"))
 	case t.Meta.Error != "":
 		return unjudged(v, rundir.StatusInfra, outcome.New(outcome.InfraError, "%s", t.Meta.Error))
+	case t.Meta.NotApplicable != "":
+		return unjudged(v, rundir.StatusNotApplicable, outcome.New(outcome.NotApplicable, "%s", t.Meta.NotApplicable))
 	}
 	s, ok := named(t.Meta.Scenario)
 	if !ok {

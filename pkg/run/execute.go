@@ -17,6 +17,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/rundir"
 	"github.com/nfsim/nfsim/pkg/scenarios"
 )
@@ -51,7 +52,7 @@ type Progress interface {
 // Execute drives the lab through the plan and records everything in a new run
 // directory. It returns the run also when ctx was cancelled: what was recorded
 // until then is kept and can be judged. Open faults are healed in any case.
-func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.Run, error) {
+func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded *rundir.Run, err error) {
 	workers := lab.Workers(l)
 	if len(workers) < 2 {
 		return nil, &lab.UsageError{What: fmt.Sprintf("lab %s has %d workers", l.Name(), len(workers)), Advice: "at least 2 are needed"}
@@ -70,6 +71,10 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	if err := e.restoreAfterKill(ctx, mark); err != nil {
 		return nil, err
 	}
+	if err := e.applyRunSetting(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.healRunSetting(ctx)) }()
 	print, settings, err := fingerprint(ctx, l)
 	if err != nil {
 		return nil, err
@@ -78,7 +83,7 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (*rundir.R
 	e.run, err = rundir.Create(opts.RunsDir, rundir.RunMeta{
 		NfsimVersion: opts.Version, Command: opts.Command, Seed: plan.Seed,
 		Lab:    rundir.LabMeta{Provider: l.Provider(), Name: l.Name()},
-		LeaseS: settings.lease, GraceS: settings.grace, Batches: plan.record(),
+		LeaseS: settings.lease, GraceS: settings.grace, Full: plan.Full, Batches: plan.record(),
 	})
 	if err != nil {
 		return nil, err
@@ -122,6 +127,7 @@ type executor struct {
 	usedCluster atomic.Bool // a batch talked to the API server
 	spoilt      bool        // a batch failed and the lab was not restored since
 	settings    settings
+	runSetting  *fault.Active // of the server, for the whole run; nil: none
 }
 
 // randOf is a batch's own source of randomness: the same for the same seed,
@@ -131,8 +137,6 @@ func randOf(seed int64, batch string) *rand.Rand {
 	io.WriteString(h, batch)
 	return rand.New(rand.NewPCG(uint64(seed), h.Sum64()))
 }
-
-func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // healLeftovers puts right what an earlier nfsim that was killed left broken.
 func (e *executor) healLeftovers(ctx context.Context, j *fault.Journal) error {
@@ -161,7 +165,10 @@ func (e *executor) all(ctx context.Context, workers []lab.Machine) error {
 	for _, w := range workers {
 		sched.free = append(sched.free, w.Name)
 	}
-	waiting := slices.Clone(e.plan.Batches)
+	waiting, err := e.leaveOut()
+	if err != nil {
+		return err
+	}
 	attempt := map[string]int{}
 	done := make(chan ended)
 	var failed error
@@ -231,6 +238,9 @@ func (e *executor) restore(ctx context.Context) error {
 	if err := snapshots.Restore(ctx); err != nil {
 		return fmt.Errorf("restore lab: %w", err)
 	}
+	if err := errors.Join(e.healRunSetting(ctx), e.applyRunSetting(ctx)); err != nil {
+		return err
+	}
 	if e.run == nil {
 		return nil
 	}
@@ -250,7 +260,13 @@ func (e *executor) batch(ctx context.Context, p Batch, target string, workers []
 	end = ended{batch: p, target: target, attempt: attempt}
 	began := time.Now()
 	e.progress.Start(p, target)
-	b, err := e.prepare(p, target, workers)
+	server, err := e.serve(ctx, p)
+	if err != nil {
+		end.err = err
+		return end
+	}
+	defer func() { end.err = errors.Join(end.err, server.heal(ctx)) }()
+	b, err := e.prepare(p, target, workers, server)
 	if err != nil {
 		end.err = err
 		return end
@@ -286,10 +302,10 @@ func (e *executor) batch(ctx context.Context, p Batch, target string, workers []
 }
 
 // prepare makes the scenario's view of a batch, with a trial for each cell.
-func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scenarios.Batch, error) {
+func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server served) (*scenarios.Batch, error) {
 	b := &scenarios.Batch{
 		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector, Fleet: e.fleet,
-		Full: e.plan.Full, Lease: inSeconds(e.settings.lease), Grace: inSeconds(e.settings.grace),
+		Full: e.plan.Full, Lease: server.lease, Grace: server.grace,
 		Rand:  randOf(e.plan.Seed, p.ID),
 		Kube:  e.kube,
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
@@ -306,19 +322,25 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine) (*scen
 	}
 	for i, profile := range p.Profiles {
 		export := exportOf(b.RunID, p, i)
-		trial, err := e.run.NewTrial(rundir.TrialMeta{
-			Asked: profile.Options, Export: export.Options,
-			Scenario: p.Scenario.Recorded(), Profile: profile.Name, Repeat: p.Repeat, Batch: p.ID,
-			Started: time.Now(), StartedNS: agent.Mono(),
-			Resources: []string{b.Target.Name, b.Other.Name, "export " + export.Path},
-			Repro:     []string{fmt.Sprintf("nfsim run --scenario %s --profile '%s' --seed %d", p.Scenario.ID(), profile.Name, e.plan.Seed)},
-		})
+		meta := e.trialMeta(p, profile)
+		meta.Export, meta.Server = export.Options, server.shown
+		meta.Resources = []string{b.Target.Name, b.Other.Name, "export " + export.Path}
+		trial, err := e.run.NewTrial(meta)
 		if err != nil {
 			return nil, err
 		}
 		b.Cells = append(b.Cells, &scenarios.Cell{Profile: profile, Trial: trial, Key: cellKey(p, i), Export: export})
 	}
 	return b, nil
+}
+
+// trialMeta is what is known of a trial before it begins.
+func (e *executor) trialMeta(p Batch, profile nfs.Profile) rundir.TrialMeta {
+	return rundir.TrialMeta{
+		Scenario: p.Scenario.Recorded(), Profile: profile.Name, Repeat: p.Repeat, Batch: p.ID,
+		Started: time.Now(), StartedNS: agent.Mono(), Asked: profile.Options,
+		Repro: []string{e.plan.repro(p.Scenario, profile)},
+	}
 }
 
 // kube connects to the lab's API server.

@@ -35,6 +35,9 @@ func exportOf(runID string, b Batch, i int) nfs.Export {
 func (e *executor) exports() nfs.ExportSet {
 	set := nfs.ExportSet{Name: e.run.Meta().ID}
 	for _, b := range e.plan.Batches {
+		if e.notApplicable(b) != "" {
+			continue
+		}
 		for i := range b.Profiles {
 			set.Exports = append(set.Exports, exportOf(set.Name, b, i))
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/scenarios"
+	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
 // Request is what the user asked for.
@@ -25,16 +26,21 @@ type Request struct {
 	Repeat    int      // executions of every cell, at least 1
 	Seed      int64    // of everything that is drawn at random
 	Full      bool     // the long axes too; see scenarios.Batch
+	// ProfilesFile is where the user's own profiles come from, for commands that
+	// repeat a cell.
+	ProfilesFile string
 }
 
 // Plan is the matrix cut into batches. A batch is one execution of one
 // scenario for all its profiles at once: the fault is done once and observed
 // for each of them.
 type Plan struct {
-	Seed     int64
-	Full     bool // the long axes too
-	Batches  []Batch
-	Profiles []nfs.Profile
+	Seed int64
+	Full bool // the long axes too
+	// ProfilesFile is that of the request.
+	ProfilesFile string
+	Batches      []Batch
+	Profiles     []nfs.Profile
 	// Added names the control scenarios that were not asked for. No run is
 	// worth anything without them.
 	Added []string
@@ -46,6 +52,13 @@ type Batch struct {
 	Scenario scenarios.Scenario
 	Profiles []nfs.Profile
 	Repeat   int // from 1
+	// Server is what the profiles want the whole server to be told meanwhile.
+	Server nfs.ServerSetting
+	// Alone says that no other batch may run at once, be it for the scenario's
+	// sake or the profiles'.
+	Alone bool
+	// NotApplicable is why the cells are not executed; empty: they are.
+	NotApplicable string
 }
 
 // Cells is the number of trials.
@@ -62,16 +75,41 @@ func (p Plan) Cells() int {
 func (p Plan) Estimate(workers int) time.Duration {
 	var alone, targeted, longest time.Duration
 	for _, b := range p.Batches {
+		estimate := b.Estimate(p.Full)
 		switch {
-		case b.Scenario.Quiet:
-			alone += b.Scenario.Estimate
+		case b.Alone:
+			alone += estimate
 		case b.Scenario.Target:
-			targeted += b.Scenario.Estimate
+			targeted += estimate
 		default:
-			longest = max(longest, b.Scenario.Estimate)
+			longest = max(longest, estimate)
 		}
 	}
 	return alone + max(longest, targeted/time.Duration(max(workers, 1)))
+}
+
+// Estimate is about how long the batch takes under TCG.
+func (b Batch) Estimate(full bool) time.Duration {
+	switch {
+	case b.NotApplicable != "":
+		return 0
+	case full && b.Scenario.FullEstimate != 0:
+		return b.Scenario.FullEstimate
+	default:
+		return b.Scenario.Estimate
+	}
+}
+
+// repro is the command that repeats a cell.
+func (p Plan) repro(s scenarios.Scenario, profile nfs.Profile) string {
+	command := fmt.Sprintf("nfsim run --scenario %s --profile '%s' --seed %d", s.ID(), profile.Name, p.Seed)
+	if profile.Added {
+		command += " --profiles " + sshnode.Quote(p.ProfilesFile)
+	}
+	if p.Full {
+		command += " --full"
+	}
+	return command
 }
 
 // MakePlan selects scenarios and profiles. Nothing selected, a pattern that
@@ -85,26 +123,21 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{Seed: req.Seed, Full: req.Full, Profiles: chosen}
+	plan := Plan{Seed: req.Seed, Full: req.Full, ProfilesFile: req.ProfilesFile, Profiles: chosen}
 	selected, plan.Added = withControls(selected)
 	for repeat := 1; repeat <= max(req.Repeat, 1); repeat++ {
 		for _, s := range selected {
-			plan.Batches = append(plan.Batches, Batch{
-				ID:       fmt.Sprintf("%s-%d", s.Name, repeat),
-				Scenario: s,
-				Profiles: chosen,
-				Repeat:   repeat,
-			})
+			plan.Batches = append(plan.Batches, batchesOf(s, chosen, repeat, req.Full)...)
 		}
 	}
 	// What may run side by side comes first, the longest at the head; what
 	// wants the lab for itself comes after it.
 	sort.SliceStable(plan.Batches, func(i, j int) bool {
-		a, b := plan.Batches[i].Scenario, plan.Batches[j].Scenario
-		if a.Quiet != b.Quiet {
-			return !a.Quiet
+		a, b := plan.Batches[i], plan.Batches[j]
+		if a.Alone != b.Alone {
+			return !a.Alone
 		}
-		return a.Estimate > b.Estimate
+		return a.Estimate(req.Full) > b.Estimate(req.Full)
 	})
 	return plan, nil
 }
@@ -168,14 +201,17 @@ func selectProfiles(patterns []string, all []nfs.Profile) ([]nfs.Profile, error)
 	return chosen, nil
 }
 
-// withControls adds every control scenario that is not there yet.
+// withControls adds every control scenario that is not there yet and whose
+// detectors the selected ones rest on: those of their families, and those of
+// the mounts that all families share.
 func withControls(selected []scenarios.Scenario) (all []scenarios.Scenario, added []string) {
-	have := map[string]bool{}
+	have, families := map[string]bool{}, map[string]bool{scenarios.FamilyNFS: true, scenarios.FamilyControl: true}
 	for _, s := range selected {
-		have[s.Name] = true
+		have[s.ID()] = true
+		families[s.Family] = true
 	}
 	for _, s := range scenarios.List() {
-		if s.Control && !have[s.Name] {
+		if s.Control && families[s.Family] && !have[s.ID()] {
 			selected = append(selected, s)
 			added = append(added, s.ID())
 		}

@@ -2,6 +2,8 @@ package run
 
 import (
 	"errors"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,12 +11,16 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/scenarios"
 )
 
-func planned(p Plan) []string {
+// controls lists the control scenarios of some families.
+func controls(families ...string) []string {
 	var out []string
-	for _, b := range p.Batches {
-		out = append(out, b.ID)
+	for _, s := range scenarios.List() {
+		if s.Control && slices.Contains(families, s.Family) {
+			out = append(out, s.ID())
+		}
 	}
 	return out
 }
@@ -22,22 +28,29 @@ func planned(p Plan) []string {
 func TestMakePlan(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		name     string
-		req      Request
-		batches  []string
-		profiles int
-		added    []string
+		name      string
+		req       Request
+		batches   []string // without those of controls
+		unplanned string   // pattern of scenarios that must not be there
+		profiles  int
+		added     []string
 	}{
 		{
-			name:    "one scenario brings the controls along",
-			req:     Request{Scenarios: []string{"close-to-open"}, Profiles: []string{"default", "v*"}},
-			batches: []string{"control-flipped-byte-1", "close-to-open-1"}, profiles: 2,
-			added: []string{"nfs/control-flipped-byte"},
+			name:    "one scenario brings the controls of its family along",
+			req:     Request{Scenarios: []string{"close-to-open"}, Profiles: []string{"default", "v3"}},
+			batches: []string{"close-to-open-1"}, unplanned: "kubelet/*", profiles: 2,
+			added: controls("nfs"),
 		},
 		{
-			name:    "a family, twice",
+			name:    "a pod's mounts are mounts too",
+			req:     Request{Scenarios: []string{"kubelet-restart"}, Profiles: []string{"default"}},
+			batches: []string{"kubelet-restart-1"}, profiles: 1,
+			added: controls("nfs", "kubelet"),
+		},
+		{
+			name:    "a family has its controls in it, twice",
 			req:     Request{Scenarios: []string{"kubelet/*", "control-*"}, Profiles: []string{"noac"}, Repeat: 2},
-			batches: []string{"force-delete-while-down-1", "force-delete-while-down-2", "kubelet-restart-1", "kubelet-restart-2", "control-flipped-byte-1", "control-flipped-byte-2"}, profiles: 1,
+			batches: []string{"force-delete-while-down-1", "force-delete-while-down-2", "kubelet-restart-1", "kubelet-restart-2"}, profiles: 1,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -46,7 +59,23 @@ func TestMakePlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.batches, planned(plan)); diff != "" {
+			var batches []string
+			planned := map[string]int{}
+			for _, b := range plan.Batches {
+				planned[b.Scenario.ID()]++
+				if !b.Scenario.Control {
+					batches = append(batches, b.ID)
+				}
+				if hit, err := path.Match(tc.unplanned, b.Scenario.ID()); hit || err != nil {
+					t.Errorf("%s is planned", b.ID)
+				}
+			}
+			for _, id := range tc.added {
+				if planned[id] != 1 {
+					t.Errorf("%s is planned %d times", id, planned[id])
+				}
+			}
+			if diff := cmp.Diff(tc.batches, batches); diff != "" {
 				t.Errorf("batches (-want +got):\n%s", diff)
 			}
 			if len(plan.Profiles) != tc.profiles {
@@ -55,7 +84,7 @@ func TestMakePlan(t *testing.T) {
 			if diff := cmp.Diff(tc.added, plan.Added); diff != "" {
 				t.Errorf("added (-want +got):\n%s", diff)
 			}
-			if want := len(tc.batches) * tc.profiles; plan.Cells() != want {
+			if want := len(plan.Batches) * tc.profiles; plan.Cells() != want {
 				t.Errorf("%d cells, want %d", plan.Cells(), want)
 			}
 		})

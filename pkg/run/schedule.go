@@ -1,8 +1,8 @@
 package run
 
 // scheduler decides which batch may start now. Batches whose faults hit one
-// worker run side by side on different workers; batches that measure time run
-// alone. It is not safe for concurrent use: Execute's loop owns it.
+// worker run side by side on different workers; batches that measure time, or
+// whose profiles change what all mounts share, run alone. It is not safe for concurrent use: Execute's loop owns it.
 type scheduler struct {
 	free    []string // workers no targeted batch runs on
 	running int
@@ -14,7 +14,7 @@ type scheduler struct {
 // have to wait.
 func (s *scheduler) next(waiting []Batch) (index int, target string, ok bool) {
 	for i, b := range waiting {
-		if s.quiet || b.Scenario.Quiet && s.running > 0 {
+		if s.quiet || b.Alone && s.running > 0 {
 			continue
 		}
 		if !b.Scenario.Target {
@@ -30,7 +30,7 @@ func (s *scheduler) next(waiting []Batch) (index int, target string, ok bool) {
 // start notes that a batch runs on the target that next returned.
 func (s *scheduler) start(b Batch, target string) {
 	s.running++
-	s.quiet = b.Scenario.Quiet
+	s.quiet = b.Alone
 	if target != "" {
 		s.free = s.free[1:]
 	}
@@ -39,7 +39,7 @@ func (s *scheduler) start(b Batch, target string) {
 // done gives the batch's target back.
 func (s *scheduler) done(b Batch, target string) {
 	s.running--
-	if b.Scenario.Quiet {
+	if b.Alone {
 		s.quiet = false
 	}
 	if target != "" {

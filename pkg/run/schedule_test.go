@@ -14,7 +14,7 @@ func TestSchedulerSideBySide(t *testing.T) {
 	a := Batch{ID: "a", Scenario: scenarios.Scenario{Target: true}}
 	b := Batch{ID: "b", Scenario: scenarios.Scenario{Target: true}}
 	c := Batch{ID: "c", Scenario: scenarios.Scenario{Target: true}}
-	quiet := Batch{ID: "quiet", Scenario: scenarios.Scenario{Quiet: true}}
+	quiet := Batch{ID: "quiet", Alone: true}
 
 	s := scheduler{free: []string{"worker1", "worker2"}}
 	waiting := []Batch{a, b, c, shared, quiet}

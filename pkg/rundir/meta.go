@@ -19,6 +19,7 @@ type RunMeta struct {
 	LeaseS       float64   `json:"lease_s"`         // NFSv4 lease time of the server, s
 	GraceS       float64   `json:"grace_s"`         // NFSv4 grace period of the server, s
 	Repeat       int       `json:"repeat,omitzero"` // executions of every cell
+	Full         bool      `json:"full,omitempty"`  // the long axes too
 	Batches      []Batch   `json:"batches"`         // the plan, in order
 }
 
@@ -63,6 +64,7 @@ type TrialMeta struct {
 	Granted    map[string]string `json:"granted,omitempty"`     // mount options that the kernel granted; "" for a flag
 	GrantedRaw string            `json:"granted_raw,omitempty"` // the same as the kernel wrote them
 	Export     string            `json:"export,omitempty"`      // export options
+	Server     string            `json:"server,omitempty"`      // settings of the server that the profile asks for, and what the kernel showed
 	MountLines []string          `json:"mount_lines,omitempty"` // lines of mountinfo, "MACHINE: LINE"
 	Resources  []string          `json:"resources,omitempty"`   // machines and exports that the trial had for itself
 
@@ -74,8 +76,9 @@ type TrialMeta struct {
 	Params map[string]string `json:"params,omitempty"` // of the drive: what was asked for
 	Facts  map[string]any    `json:"facts,omitempty"`  // of the drive: what was measured; numbers, strings, booleans
 
-	Finished bool   `json:"finished"`        // written last; false is a trial that was cut short
-	Error    string `json:"error,omitempty"` // why the infrastructure could not finish the trial
+	NotApplicable string `json:"not_applicable,omitempty"` // why the cell was not executed
+	Finished      bool   `json:"finished"`                 // written last; false is a trial that was cut short
+	Error         string `json:"error,omitempty"`          // why the infrastructure could not finish the trial
 }
 
 // Cell returns the trial's place in the plan.

@@ -17,6 +17,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/outcome"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
@@ -50,15 +51,16 @@ type Scenario struct {
 	// Modes names the sub-rows that Judge may give, in the order of the matrix. A
 	// full run may have some that a quick run has not.
 	Modes []string
-	// Settings says that the server's settings can matter: whether it gives
-	// delegations, how long its lease is. A quick run gives the profiles that
-	// change them only to such scenarios; with others they are NOT_APPLICABLE.
-	Settings bool
+	// Apart lists what can matter to the scenario among the things that profiles
+	// change for all mounts at once, and so need a batch of their own for:
+	// delegations, lease, connections. A quick run gives such a profile only to
+	// the scenarios that list its aspects; the other cells are NOT_APPLICABLE.
+	Apart []nfs.Aspect
 	// Cells is the most profiles that one batch can bear; 0 is all at once.
 	Cells int
 	// Estimate is about how long one batch of five profiles takes under TCG, for
-	// --plan.
-	Estimate time.Duration
+	// --plan; FullEstimate the same in a full run, 0 when that is no longer.
+	Estimate, FullEstimate time.Duration
 	// Control says that a fault is planted for a detector to catch.
 	Control bool
 

@@ -1,0 +1,54 @@
+package run
+
+import (
+	"fmt"
+
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/rundir"
+)
+
+// notApplicable says why a batch is not executed on this lab, "" when it is.
+func (e *executor) notApplicable(b Batch) string {
+	if _, ok := e.lab.(lab.Power); b.Scenario.Power && !ok {
+		return fmt.Sprintf("a machine's power is cut, and nfsim cannot do that to a lab of provider %s", e.lab.Provider())
+	}
+	return b.NotApplicable
+}
+
+// leaveOut records the cells that are not executed, without touching the lab,
+// and returns the batches that are.
+func (e *executor) leaveOut() (rest []Batch, err error) {
+	for _, b := range e.plan.Batches {
+		reason := e.notApplicable(b)
+		if reason == "" {
+			rest = append(rest, b)
+			continue
+		}
+		e.progress.Start(b, "")
+		err := e.record(b, reason)
+		e.progress.Done(b, 0, err)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
+}
+
+// record writes a finished trial of every cell, with the reason why nothing
+// was done.
+func (e *executor) record(b Batch, reason string) error {
+	e.note("batch %s: not applicable: %s", b.ID, reason)
+	for _, profile := range b.Profiles {
+		meta := e.trialMeta(b, profile)
+		meta.NotApplicable = reason
+		trial, err := e.run.NewTrial(meta)
+		if err != nil {
+			return err
+		}
+		trial.Update(func(m *rundir.TrialMeta) { m.EndedNS = m.StartedNS })
+		if err := trial.Finish(nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
