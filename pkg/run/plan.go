@@ -9,6 +9,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -127,7 +128,7 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 	selected, plan.Added = withControls(selected)
 	for repeat := 1; repeat <= max(req.Repeat, 1); repeat++ {
 		for _, s := range selected {
-			plan.Batches = append(plan.Batches, batchesOf(s, chosen, repeat, req.Full)...)
+			plan.Batches = append(plan.Batches, batchesOf(s, profilesFor(s, chosen), repeat, req.Full)...)
 		}
 	}
 	// What may run side by side comes first, the longest at the head; what
@@ -140,6 +141,16 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 		return a.Estimate(req.Full) > b.Estimate(req.Full)
 	})
 	return plan, nil
+}
+
+// profilesFor are the profiles that a scenario is executed for. For one that
+// does not depend on the profile it is the first that needs no batch apart.
+func profilesFor(s scenarios.Scenario, chosen []nfs.Profile) []nfs.Profile {
+	if !s.OneProfile {
+		return chosen
+	}
+	i := slices.IndexFunc(chosen, func(p nfs.Profile) bool { return len(p.Aspects()) == 0 })
+	return chosen[max(i, 0):][:1]
 }
 
 func selectScenarios(patterns []string) ([]scenarios.Scenario, error) {

@@ -60,9 +60,12 @@ func TestMakePlan(t *testing.T) {
 				t.Fatal(err)
 			}
 			var batches []string
-			planned := map[string]int{}
+			planned, once := map[string]int{}, 0
 			for _, b := range plan.Batches {
 				planned[b.Scenario.ID()]++
+				if b.Scenario.OneProfile {
+					once++
+				}
 				if !b.Scenario.Control {
 					batches = append(batches, b.ID)
 				}
@@ -84,10 +87,34 @@ func TestMakePlan(t *testing.T) {
 			if diff := cmp.Diff(tc.added, plan.Added); diff != "" {
 				t.Errorf("added (-want +got):\n%s", diff)
 			}
-			if want := len(plan.Batches) * tc.profiles; plan.Cells() != want {
+			if want := (len(plan.Batches)-once)*tc.profiles + once; plan.Cells() != want {
 				t.Errorf("%d cells, want %d", plan.Cells(), want)
 			}
 		})
+	}
+}
+
+// TestOneProfile checks that a scenario that needs but one profile takes none
+// that would want a batch apart, if it can.
+func TestOneProfile(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ chosen, want []string }{
+		{[]string{"nconnect=4", "v3", "noac"}, []string{"v3"}},
+		{[]string{"nconnect=4"}, []string{"nconnect=4"}},
+	} {
+		var chosen []nfs.Profile
+		for _, name := range tc.chosen {
+			p, err := nfs.Match(nfs.Builtin(), []string{name})
+			must(t, err)
+			chosen = append(chosen, p...)
+		}
+		var got []string
+		for _, p := range profilesFor(scenarios.Scenario{OneProfile: true}, chosen) {
+			got = append(got, p.Name)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("of %v (-want +got):\n%s", tc.chosen, diff)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ const flippedOffset = (controlSpoilt-1)*controlRecordSize + 50
 // ControlFlippedByte is the control of the check for spoilt data.
 func ControlFlippedByte(detector Detector) Scenario {
 	return Scenario{
-		Name: "control-flipped-byte", Family: FamilyNFS, Control: true, Estimate: 10 * time.Second,
+		Name: "control-flipped-byte", Family: FamilyNFS, Control: true, OneProfile: true, Estimate: 10 * time.Second,
 		Doc:     "planted: one byte of an acknowledged record is flipped on the server's disk",
 		Decides: "whether the durability check would notice; if it does not, the whole run is worthless",
 		Drive: func(ctx context.Context, b *Batch) error {

@@ -23,7 +23,7 @@ const (
 // ControlLeakedMount is the control of the ledger.
 func ControlLeakedMount(detector Detector) Scenario {
 	return Scenario{
-		Name: "control-leaked-mount", Family: FamilyNFS, Control: true, Estimate: 10 * time.Second,
+		Name: "control-leaked-mount", Family: FamilyNFS, Control: true, OneProfile: true, Estimate: 10 * time.Second,
 		Doc:     "planted: a mount is left behind on one worker until the ledger has been taken",
 		Decides: "whether the ledger would notice, and name it",
 		Drive:   driveLeakedMount,

@@ -14,7 +14,7 @@ import (
 // whose locks never leave the client, both clients are given the same lock.
 func ControlLostLock(detector Detector) Scenario {
 	return Scenario{
-		Name: "control-lost-lock", Family: FamilyNFS, Control: true, Estimate: 10 * time.Second,
+		Name: "control-lost-lock", Family: FamilyNFS, Control: true, OneProfile: true, Estimate: 10 * time.Second,
 		Doc:     "planted: two clients hold one lock at once, on mounts of the control's own that keep locks to themselves (nolock)",
 		Decides: "whether the check for mutual exclusion would notice",
 		Drive:   driveLostLock,

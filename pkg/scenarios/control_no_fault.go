@@ -23,7 +23,7 @@ func ByFaultProof(e *Evidence) Judgement {
 // ControlNoFault is the control of the check that a fault took effect.
 func ControlNoFault(detector Detector) Scenario {
 	return Scenario{
-		Name: "control-no-fault", Family: FamilyNFS, Control: true, Estimate: 12 * time.Second,
+		Name: "control-no-fault", Family: FamilyNFS, Control: true, OneProfile: true, Estimate: 12 * time.Second,
 		Doc:     "planted: the fault hits something else than what it was aimed at",
 		Decides: "whether the trial would be taken for one with a fault",
 		Drive:   driveNoFault,

@@ -13,7 +13,7 @@ import (
 // ControlRemovedRecord is the control of the check for lost data.
 func ControlRemovedRecord(detector Detector) Scenario {
 	return Scenario{
-		Name: "control-removed-record", Family: FamilyNFS, Control: true, Estimate: 10 * time.Second,
+		Name: "control-removed-record", Family: FamilyNFS, Control: true, OneProfile: true, Estimate: 10 * time.Second,
 		Doc:     "planted: one acknowledged record is cut out of the file on the server's disk",
 		Decides: "whether the check for lost data would notice, and name the record",
 		Drive: func(ctx context.Context, b *Batch) error {

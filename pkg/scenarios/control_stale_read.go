@@ -21,7 +21,7 @@ const plantedRegister = "register"
 // mount with nocto and actimeo=60 an open asks nobody.
 func ControlStaleRead(detector Detector) Scenario {
 	return Scenario{
-		Name: "control-stale-read", Family: FamilyNFS, Control: true, Estimate: 10 * time.Second,
+		Name: "control-stale-read", Family: FamilyNFS, Control: true, OneProfile: true, Estimate: 10 * time.Second,
 		Doc:     "planted: a reader is given old data, on mounts of the control's own that trust their caches for a minute (vers=3, nocto, actimeo=60)",
 		Decides: "whether the check for stale reads would notice, and count them",
 		Drive:   driveStaleRead,

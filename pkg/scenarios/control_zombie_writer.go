@@ -31,7 +31,7 @@ func ByZombieClock(e *Evidence) Judgement {
 // ControlZombieWriter is the control of the zombie clock.
 func ControlZombieWriter(detector Detector) Scenario {
 	return Scenario{
-		Name: "control-zombie-writer", Family: FamilyKubelet, Control: true, Target: true, Estimate: 60 * time.Second,
+		Name: "control-zombie-writer", Family: FamilyKubelet, Control: true, OneProfile: true, Target: true, Estimate: 60 * time.Second,
 		Doc:     "planted: a process outside the pod goes on writing to its volume, in its name, when the pod is deleted and gone",
 		Decides: "whether the zombie clock would notice",
 		Drive:   driveZombieWriter,

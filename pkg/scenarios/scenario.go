@@ -58,6 +58,9 @@ type Scenario struct {
 	Apart []nfs.Aspect
 	// Cells is the most profiles that one batch can bear; 0 is all at once.
 	Cells int
+	// OneProfile says that what happens does not depend on the profile, so that a
+	// run has the scenario for one of its profiles only.
+	OneProfile bool
 	// Estimate is about how long one batch of five profiles takes under TCG, for
 	// --plan; FullEstimate the same in a full run, 0 when that is no longer.
 	Estimate, FullEstimate time.Duration
