@@ -39,6 +39,14 @@ pkg/agent/bin/nfsim-agent-linux-%: $(AGENTSRC)
 deps: ## check for (as root on Debian: install) qemu, mmdebstrap and e2fsprogs
 	@sh tools/deps.sh
 
+.PHONY: box
+box: deps build ## the Vagrant box for libvirt (DEBIAN_RELEASE=bookworm for Debian 12)
+	bin/nfsim lab box --debian $(or $(DEBIAN_RELEASE),trixie) --out vagrant/nfsim-$(or $(DEBIAN_RELEASE),trixie).box
+
+.PHONY: test-vagrant
+test-vagrant: deps box ## `vagrant up`, `nfsim run`, `vagrant destroy` in a network namespace (root, Debian; installs vagrant and libvirt)
+	tools/test-vagrant.sh
+
 .PHONY: bench
 bench: deps build ## speed and size figures, printed, never asserted
 	$(GO) run ./internal/bench

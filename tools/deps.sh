@@ -17,6 +17,7 @@ need "$qemu" "$qemu_package"
 need qemu-img qemu-utils
 need mmdebstrap mmdebstrap
 need mke2fs e2fsprogs
+need sfdisk fdisk
 
 [ -n "$missing" ] || exit 0
 command="apt-get install -y --no-install-recommends$missing"

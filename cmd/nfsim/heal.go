@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nfsim/nfsim/pkg/fault"
+	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 )
 
 func newHealCommand(s streams) *cobra.Command {
-	var name string
+	var name, which string
 	cmd := &cobra.Command{
 		Use:   "heal",
 		Short: "undo every fault that a killed nfsim left behind",
@@ -20,20 +21,27 @@ func newHealCommand(s streams) *cobra.Command {
 fault was done and was not closed since. Undo is idempotent, so heal may be run at any time, and
 again. A lab whose machines are gone has nothing to heal.`,
 		Example: `  nfsim heal
-  nfsim heal --name nightly`,
+  nfsim heal --name nightly
+  nfsim heal --lab inventory:rack4.yaml`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return heal(cmd.Context(), s, name) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := chooseLab(cmd.Flags(), which)
+			if err != nil {
+				return err
+			}
+			l, err := c.attach(cmd.Context(), name, progressTo(s))
+			if err != nil {
+				return err
+			}
+			return errors.Join(heal(cmd.Context(), s, l), l.Close())
+		},
 	}
+	labFlag(cmd.Flags(), &which)
 	cmd.Flags().StringVar(&name, "name", qemu.DefaultName, "the lab's name")
 	return cmd
 }
 
-func heal(ctx context.Context, s streams, name string) (err error) {
-	l, err := qemu.Attach(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
+func heal(ctx context.Context, s streams, l lab.Lab) error {
 	// A run in progress has open faults that are none of ours.
 	release, err := l.Acquire(ctx, "nfsim heal")
 	if err != nil {

@@ -36,6 +36,7 @@ Several labs with different names can be up at once. See docs/labs.md.`,
 		newLabRestoreCommand(s),
 		newLabResetCommand(s),
 		newLabBoxCommand(s),
+		newLabSeedCommand(s),
 		newLabGCCommand(s),
 		newLabKeeperCommand(),
 	)

@@ -30,7 +30,9 @@ type runFlags struct {
 	seed                int64
 	plan, keepLab       bool
 	runs, format        string
+	lab                 string
 	spec                qemu.Spec
+	choice              choice // what lab and spec come to
 }
 
 func newRunCommand(s streams) *cobra.Command {
@@ -40,9 +42,12 @@ func newRunCommand(s streams) *cobra.Command {
 		Short: "break a lab on purpose, record what every vantage point saw, print the matrix",
 		Long: `Runs every selected scenario with every selected profile and prints a matrix of outcomes.
 
-If the lab named by --name is up it is used and left up. Else it is started from its ready
-snapshot (the first time ever: built and booted) and taken down at the end; --keep-lab leaves
-it up. Control scenarios, whose planted faults must be caught, are always added.
+The lab is that of the Vagrantfile here if its machines run, else the built-in one; --lab
+chooses: qemu, vagrant, or inventory:FILE for machines of your own (docs/labs.md).
+
+If the built-in lab named by --name is up it is used and left up. Else it is started from its
+ready snapshot (the first time ever: built and booted) and taken down at the end; --keep-lab
+leaves it up. Control scenarios, whose planted faults must be caught, are always added.
 
 The record is kept in the runs directory: judge it again with 'nfsim check', show it again
 with 'nfsim report'.`,
@@ -50,6 +55,7 @@ with 'nfsim report'.`,
   nfsim run --scenario 'kubelet-*' --profile default,noac --repeat 3
   nfsim run --plan
   nfsim run --kubelet v1.34.4 --kubernetes v1.36.3 --keep-lab
+  nfsim run --lab inventory:rack4.yaml --scenario close-to-open
   nfsim run --format json > matrix.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,6 +63,10 @@ with 'nfsim report'.`,
 				if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "[]" {
 					return usagef("--%s is empty: give a glob, or leave the flag out for all (see `nfsim list %ss`)", name, name)
 				}
+			}
+			var err error
+			if f.choice, err = chooseLab(cmd.Flags(), f.lab); err != nil {
+				return err
 			}
 			return runMatrix(cmd.Context(), s, f)
 		},
@@ -70,6 +80,7 @@ with 'nfsim report'.`,
 	flags.BoolVar(&f.keepLab, "keep-lab", false, "leave a lab that this run started up afterwards")
 	flags.StringVar(&f.runs, "runs", rundir.DefaultRoot, "directory of run directories")
 	flags.StringVar(&f.format, "format", formatText, "format of the matrix: text, markdown or json")
+	labFlag(flags, &f.lab)
 	addSpecFlags(flags, &f.spec)
 	return cmd
 }
@@ -101,12 +112,12 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	for _, name := range plan.Added {
 		p.Say("added %s: no run is worth anything without its control", name)
 	}
-	l, started, finish, err := openLab(ctx, f, p)
+	used, err := openLab(ctx, f, p)
 	if err != nil {
 		return err
 	}
-	recorded, err := run.Execute(ctx, l, plan, run.Options{RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: started && !f.keepLab, Progress: p})
-	err = errors.Join(err, finish())
+	recorded, err := run.Execute(ctx, used.lab, plan, run.Options{RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: used.disposable, Progress: p})
+	err = errors.Join(err, used.finish())
 	p.stop()
 	if recorded == nil {
 		return err
@@ -131,42 +142,65 @@ func judgeAndShow(s streams, recorded *rundir.Run, format string) (int, error) {
 	return show(s, recorded, format)
 }
 
-// openLab attaches to the lab if it is up, else starts one that lives as long
-// as this process, unless it is kept. finish gives back what was taken.
-func openLab(ctx context.Context, f runFlags, p *progress) (l *qemu.Lab, started bool, finish func() error, err error) {
+// usedLab is the lab that a run uses, alone.
+type usedLab struct {
+	lab        lab.Lab
+	disposable bool         // it ends with the run
+	finish     func() error // gives back what was taken
+}
+
+// openLab attaches to the lab that is chosen, or starts the built-in one, to
+// live as long as this process unless it is kept.
+func openLab(ctx context.Context, f runFlags, p *progress) (usedLab, error) {
 	spec := f.spec.WithDefaults()
-	l, err = qemu.Attach(ctx, spec.Name)
+	l, err := f.choice.attach(ctx, spec.Name, p.Say)
 	var notUp *qemu.NotUpError
 	if errors.As(err, &notUp) {
-		p.Say("lab %s is not up: starting it", spec.Name)
-		l, err = qemu.Start(ctx, f.spec, qemu.Options{Tether: true, Logf: p.Say})
-		started = true
-	} else if err == nil {
-		p.Say("using lab %s, which is up", spec.Name)
-		err = sameRelease(ctx, l, f.spec)
+		return startLab(ctx, f, p)
 	}
 	if err != nil {
-		return nil, false, nil, err
+		return usedLab{}, err
+	}
+	p.Say("using lab %s, which is up", l.Name())
+	if builtIn, ok := l.(*qemu.Lab); ok {
+		err = sameRelease(ctx, builtIn, f.spec)
+	}
+	release := func() {}
+	if err == nil {
+		release, err = l.Acquire(ctx, "nfsim run")
+	}
+	if err != nil {
+		return usedLab{}, errors.Join(err, l.Close())
+	}
+	return usedLab{lab: l, finish: func() error { release(); return l.Close() }}, nil
+}
+
+// startLab starts the built-in lab.
+func startLab(ctx context.Context, f runFlags, p *progress) (usedLab, error) {
+	name := f.spec.WithDefaults().Name
+	p.Say("lab %s is not up: starting it", name)
+	l, err := qemu.Start(ctx, f.spec, qemu.Options{Tether: true, Logf: p.Say})
+	if err != nil {
+		return usedLab{}, err
 	}
 	release, err := l.Acquire(ctx, "nfsim run")
 	if err != nil {
-		return nil, false, nil, errors.Join(err, l.Close())
+		return usedLab{}, errors.Join(err, l.Close())
 	}
-	return l, started, func() error {
+	return usedLab{lab: l, disposable: !f.keepLab, finish: func() error {
 		release()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), labStopTimeout)
 		defer cancel()
 		var err error
-		switch {
-		case started && f.keepLab:
+		if f.keepLab {
 			if err = l.Release(ctx); err == nil {
-				p.Say("lab %s stays up: take it down with `nfsim lab down --name %s`", spec.Name, spec.Name)
+				p.Say("lab %s stays up: take it down with `nfsim lab down --name %s`", name, name)
 			}
-		case started:
+		} else {
 			err = l.Down(ctx)
 		}
 		return errors.Join(err, l.Close())
-	}, nil
+	}}, nil
 }
 
 // sameRelease refuses to measure another release than the one asked for.

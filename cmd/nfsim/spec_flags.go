@@ -20,3 +20,12 @@ func addSpecFlags(f *pflag.FlagSet, spec *qemu.Spec) {
 	f.IntVar(&spec.LeaseSeconds, "lease", 0, "NFSv4 lease and grace time of the server, `seconds` (default 15)")
 	f.StringVar((*string)(&spec.Accel), "accel", string(host.Auto), "auto, kvm or tcg")
 }
+
+// specFlagNames are the flags that addSpecFlags adds.
+func specFlagNames() []string {
+	var names []string
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	addSpecFlags(flags, &qemu.Spec{})
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return names
+}

@@ -68,6 +68,13 @@ type Snapshots interface {
 	Restore(ctx context.Context) error
 }
 
+// Readiness is the ability of a lab that somebody else starts to be waited for:
+// it may be half-way up, or not fit for experiments. Faults that an earlier run
+// left open are to be healed before.
+type Readiness interface {
+	AwaitReady(ctx context.Context, logf func(format string, args ...any)) error
+}
+
 // Console is the ability to show the last bytes of a machine's serial console.
 type Console interface {
 	ConsoleTail(machine string, bytes int) ([]byte, error)

@@ -75,6 +75,11 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.healRunSetting(ctx)) }()
+	if r, ok := l.(lab.Readiness); ok {
+		if err := r.AwaitReady(ctx, opts.Progress.Say); err != nil {
+			return nil, err
+		}
+	}
 	print, settings, err := fingerprint(ctx, l)
 	if err != nil {
 		return nil, err
@@ -231,6 +236,10 @@ func (e *executor) restore(ctx context.Context) error {
 	snapshots, ok := e.lab.(lab.Snapshots)
 	if !ok {
 		e.progress.Say("lab %s has no ready state to go back to; going on as it is", e.lab.Name())
+		e.fleet.Close()
+		if r, ok := e.lab.(lab.Readiness); ok {
+			return r.AwaitReady(ctx, e.progress.Say)
+		}
 		return nil
 	}
 	e.progress.Say("restore the lab from its ready snapshot")

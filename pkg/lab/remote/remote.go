@@ -2,7 +2,7 @@
 // over SSH alone: what the providers vagrant and inventory have in common.
 //
 //	l, err := remote.New(remote.Config{Provider: "inventory", Name: "rack4", StateDir: dir, Machines: machines, Kubeconfig: read})
-//	err = remote.Check(ctx, l)
+//	err = l.(lab.Readiness).AwaitReady(ctx, log.Printf)
 package remote
 
 import (
@@ -34,6 +34,9 @@ type Config struct {
 	Machines []Machine
 	// Kubeconfig returns an administrator's kubeconfig that works from here.
 	Kubeconfig func(ctx context.Context, l lab.Lab) ([]byte, error)
+	// Verify looks, as a part of AwaitReady, at what only the provider knows; may
+	// be nil.
+	Verify func(ctx context.Context, l lab.Lab) error
 	// Reset cuts a machine's power and gives it back at once; nil when there is
 	// no power switch.
 	Reset func(ctx context.Context, machine string) error
