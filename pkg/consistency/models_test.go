@@ -25,7 +25,7 @@ func line(t testing.TB, text string) history.Op {
 	op := history.Op{Client: f[0], Func: fn, Mode: mode, File: f[2], Result: history.OK}
 	if len(f) == 6 {
 		switch f[3] {
-		case history.KindEmpty, history.KindAbsent, history.KindNUL, history.KindGarbage:
+		case history.KindEmpty, history.KindAbsent, history.KindNUL, history.KindGarbage, history.KindPartial:
 			op.Kind = f[3]
 		default:
 			op.Value = f[3]
@@ -237,6 +237,30 @@ func TestModels(t *testing.T) {
 			a append/fsync l r1 10 20
 			disk truth l r1 90 91
 			disk truth l r1,r2 90 91`, Violated, 1, "TORN"},
+		{"log ends in the beginning of a record without an answer", AppendLog, `
+			a append/fsync l r1 10 20
+			a append/fsync l r2 30 ?
+			disk truth l r1 90 91
+			disk truth l PARTIAL 90 91`, Holds, 0, ""},
+		{"log ends in the beginning of an unflushed record", Untorn, `
+			a append l r1 10 20
+			disk truth l PARTIAL 90 91`, Holds, 0, ""},
+		{"log ends in the beginning of a record that nobody appended", AppendLog, `
+			a append/fsync l r1 10 20
+			a append/fsync l r2 30 ?
+			disk truth l r1 90 91
+			disk truth l r2 90 91
+			disk truth l PARTIAL 90 91`, Violated, 1, "PARTIAL"},
+		{"record cut short in the middle of the log", AppendLog, `
+			a append/fsync l r1 10 20
+			a append/fsync l r2 30 ?
+			disk truth l PARTIAL 90 91
+			disk truth l r1 90 91`, Violated, 1, "PARTIAL"},
+		{"acknowledged record cut short", AppendLog, `
+			a append/fsync l r1 10 20
+			a append/fsync l r2 30 40
+			disk truth l r1 90 91
+			disk truth l PARTIAL 90 91`, Violated, 1, "not in the log"},
 		{"record from nowhere", AppendLog, `
 			a append/fsync l r1 10 20
 			disk truth l r1 90 91

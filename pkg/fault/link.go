@@ -1,8 +1,10 @@
 package fault
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
@@ -25,4 +27,24 @@ ip link set dev %[1]s down
 		Prove:       fmt.Sprintf("ip -o link show dev %[1]s\n! ip -o link show dev %[1]s up | grep -q .\n", q),
 		ProveUndone: fmt.Sprintf("ip -o link show dev %[1]s up | grep .\n", q),
 	}
+}
+
+// Links is a provider's control of its machines' cables, as lab/qemu has it.
+type Links interface {
+	SetLink(ctx context.Context, machine string, up bool) error
+}
+
+// LinkCut cuts a machine's cable at the provider: everything is silent, SSH to
+// it too, and its peers' link addresses go stale. The proof is taken on witness,
+// another machine, which must not reach it any more. No script on a machine can
+// undo it: up does, and may be called again; after a crash of the controller it
+// is the provider's restore that does.
+func LinkCut(witness string, m lab.Machine, links Links) (down Spec, up func(ctx context.Context) error) {
+	knock := fmt.Sprintf("timeout 2 bash -c 'exec 3<>/dev/tcp/%s/22' </dev/null 2>/dev/null", m.Addr)
+	return Spec{
+		ID: NewID(), Name: "link-cut", Machine: witness,
+		Do:          func(ctx context.Context) error { return links.SetLink(ctx, m.Name, false) },
+		Prove:       "if " + knock + "; then exit 1; fi\necho '" + m.Name + " does not answer'\n",
+		ProveUndone: knock + " && echo '" + m.Name + " answers'\n",
+	}, func(ctx context.Context) error { return links.SetLink(ctx, m.Name, true) }
 }

@@ -20,6 +20,7 @@ type CutMode string
 const (
 	Drop   CutMode = "drop"   // silence: the peer seems dead
 	Reject CutMode = "reject" // TCP resets and ICMP errors: the peer seems refused
+	Mute   CutMode = "mute"   // the peer's kernel acknowledges, but nothing it says arrives
 )
 
 // Cut says which traffic of a machine a partition stops.
@@ -75,6 +76,18 @@ func cutRules(table string, cut Cut, ports []uint16) string {
 	set := "{ " + strings.Join(words, ", ") + " }"
 	var b strings.Builder
 	fmt.Fprintf(&b, "table inet %s {\n", table)
+	if cut.Mode == Mute {
+		// A bare acknowledgement is 52 bytes long, with timestamps, and a SYN-ACK 60;
+		// the shortest segment with an RPC reply (24 bytes and a record mark, RFC 5531)
+		// is 80. IPv6 adds 20 to each.
+		longest := 72
+		if family == "ip6" {
+			longest += 20
+		}
+		fmt.Fprintf(&b, "\tchain input {\n\t\ttype filter hook input priority -150; policy accept;\n\t\t%s saddr %s tcp sport %s meta length > %d counter drop\n\t}\n}\n",
+			family, peer, set, longest)
+		return b.String()
+	}
 	for _, chain := range []struct{ hook, side string }{{"input", "saddr"}, {"output", "daddr"}} {
 		fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook %s priority -150; policy accept;\n", chain.hook, chain.hook)
 		for _, port := range []string{"sport", "dport"} {

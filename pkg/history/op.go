@@ -98,6 +98,7 @@ const (
 	KindToken   = "TOKEN"   // a whole, valid payload; Value is its token
 	KindEmpty   = "EMPTY"   // no bytes
 	KindTorn    = "TORN"    // parts of several payloads; Value names them, separated by commas
+	KindPartial = "PARTIAL" // truth of a log: it ends in the beginning of a record
 	KindNUL     = "NUL"     // zero bytes where data should be
 	KindGarbage = "GARBAGE" // bytes that no writer wrote
 	KindAbsent  = "ENOENT"  // no such file
