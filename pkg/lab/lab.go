@@ -62,6 +62,19 @@ type Power interface {
 	Reset(ctx context.Context, machine string) error
 }
 
+// PowerMissing is a lab without Power that can say why: what is missing, as a
+// clause.
+type PowerMissing interface {
+	NoPower() string
+}
+
+// Workload is the ability to bring the image of the workload pods to workers
+// that came without it. What was brought is taken away again when the release
+// of Acquire is called.
+type Workload interface {
+	EnsureWorkload(ctx context.Context) error
+}
+
 // Snapshots is the ability to put all machines back to the ready state.
 // After Restore the old connections are gone; Node dials again.
 type Snapshots interface {

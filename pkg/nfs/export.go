@@ -15,12 +15,13 @@ import (
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
-// ExportRoot is the directory that every export of nfsim lies below.
+// ExportRoot is the directory that exports lie below unless the set has
+// another.
 const ExportRoot = "/srv/nfsim"
 
 // Export is one directory that the server gives to clients.
 type Export struct {
-	Path    string // below ExportRoot
+	Path    string // below the root of its set
 	Options string // as in exports(5), without fsid; empty means DefaultExport
 	FSID    string // UUID or number above 0; own to each export, so that no client shares a superblock between two
 	Clients string // host, network or "*"; empty means "*"
@@ -43,9 +44,6 @@ func (e Export) withDefaults() (Export, error) {
 	}
 	if e.Clients == "" {
 		e.Clients = "*"
-	}
-	if err := checkBelow(ExportRoot, e.Path); err != nil {
-		return e, err
 	}
 	switch {
 	case !exportOptions.MatchString(e.Options):
@@ -72,7 +70,10 @@ func (e Export) withDefaults() (Export, error) {
 // client that walks it meanwhile is told ESTALE: so a run exports once, before
 // its first mount.
 type ExportSet struct {
-	Name    string // of the file in /etc/exports.d; letters, digits, dashes
+	Name string // of the file in /etc/exports.d; letters, digits, dashes
+	// Root is the directory that all of them lie below, which may be a mount
+	// point and may be missing; empty: ExportRoot.
+	Root    string
 	Exports []Export
 }
 
@@ -82,10 +83,19 @@ func (s ExportSet) withDefaults() (ExportSet, error) {
 	if !setName.MatchString(s.Name) {
 		return s, fmt.Errorf("export set %q is not letters, digits and dashes", s.Name)
 	}
+	if s.Root == "" {
+		s.Root = ExportRoot
+	}
+	if err := CheckExportRoot(s.Root); err != nil {
+		return s, err
+	}
 	exports := make([]Export, len(s.Exports))
 	for i, e := range s.Exports {
 		var err error
 		if exports[i], err = e.withDefaults(); err != nil {
+			return s, err
+		}
+		if err := checkBelow(s.Root, e.Path); err != nil {
 			return s, err
 		}
 	}
@@ -95,7 +105,7 @@ func (s ExportSet) withDefaults() (ExportSet, error) {
 
 // file keeps the exports over a restart of the service, whose stop script
 // withdraws what only exportfs(8) knows.
-func (s ExportSet) file() string { return "/etc/exports.d/nfsim-" + s.Name + ".exports" }
+func (s ExportSet) file() string { return exportsDir + "/nfsim-" + s.Name + ".exports" }
 
 // NotExportedError says that exportfs(8) succeeded and the server does not
 // list the export as asked.
@@ -110,23 +120,27 @@ func (e *NotExportedError) Error() string {
 }
 
 // Add makes the directories, exports them now and after every restart of the
-// service, and checks that the server lists them.
+// service, and checks that the server lists them. What was missing of the root
+// is noted beside the exports, for Remove. A root whose path has a symbolic link
+// is refused.
 func (s ExportSet) Add(ctx context.Context, server *sshnode.Node) error {
 	s, err := s.withDefaults()
 	if err != nil {
 		return fmt.Errorf("export on %s: %w", server.Name(), err)
 	}
 	var lines strings.Builder
-	dirs := []string{"mkdir", "-p", "/etc/exports.d"}
+	dirs := []string{"mkdir", "-p", exportsDir}
 	for _, e := range s.Exports {
 		dirs = append(dirs, e.Path)
 		fmt.Fprintf(&lines, "%s %s(%s,fsid=%s)\n", e.Path, e.Clients, e.Options, e.FSID)
 	}
 	script := strings.Join([]string{
 		"set -e",
+		s.noteMissing(),
 		bounded(shortDeadline, dirs...),
+		refuseLink(s.Root),
 		// exportfs(8) reads only names that end in .exports.
-		"printf %s " + sshnode.Quote(lines.String()) + " > " + sshnode.Quote(s.file()+".new"),
+		"{ " + writeNote + "; printf %s " + sshnode.Quote(lines.String()) + "; } > " + sshnode.Quote(s.file()+".new"),
 		"mv " + sshnode.Quote(s.file()+".new", s.file()),
 		bounded(shortDeadline, "exportfs", "-a"),
 	}, "\n")
@@ -178,7 +192,8 @@ func (e *MountBelowError) Error() string {
 // Remove withdraws the exports and, when asked, deletes their directories. An
 // export that is not there is no error. A directory is deleted only when the
 // mount table shows nothing on or below it, its path has no symbolic link, and
-// then within one file system. Errors: *MountBelowError among others.
+// then within one file system; what Add made of the root goes when it is empty.
+// Errors: *MountBelowError among others.
 func (s ExportSet) Remove(ctx context.Context, server *sshnode.Node, deleteDirs bool) error {
 	s, err := s.withDefaults()
 	if err != nil {
@@ -188,7 +203,8 @@ func (s ExportSet) Remove(ctx context.Context, server *sshnode.Node, deleteDirs 
 	for _, e := range s.Exports {
 		withdraw = append(withdraw, e.Clients+":"+e.Path)
 	}
-	script := bounded(shortDeadline, "rm", "-f", s.file()) + " && { " + bounded(DefaultDeadline, withdraw...) + " || :; }"
+	script := "[ ! -e " + sshnode.Quote(s.file()) + " ] || " + bounded(shortDeadline, "mv", s.file(), s.withdrawn()) +
+		" && { " + bounded(DefaultDeadline, withdraw...) + " || :; }"
 	if _, err := runWithin(ctx, server, shortDeadline+DefaultDeadline, script); err != nil {
 		return fmt.Errorf("withdraw export set %s: %w", s.Name, err)
 	}
@@ -208,12 +224,15 @@ func (s ExportSet) Remove(ctx context.Context, server *sshnode.Node, deleteDirs 
 	for i, e := range s.Exports {
 		paths[i] = e.Path
 	}
-	return deleteTrees(ctx, server, paths)
+	if err := deleteTrees(ctx, server, s.Root, paths); err != nil {
+		return err
+	}
+	return s.removeMade(ctx, server)
 }
 
-// deleteTrees deletes directories of ExportRoot, never a mount, never across
-// one, and then the directories above them that are empty, below ExportRoot.
-func deleteTrees(ctx context.Context, node *sshnode.Node, dirs []string) error {
+// deleteTrees deletes directories below root, never a mount, never across one,
+// and then the directories above them that are empty, below root.
+func deleteTrees(ctx context.Context, node *sshnode.Node, root string, dirs []string) error {
 	mounts, err := Mounts(ctx, node)
 	if err != nil {
 		return err
@@ -231,7 +250,7 @@ func deleteTrees(ctx context.Context, node *sshnode.Node, dirs []string) error {
 	else echo "a part of the path %[1]s is a symbolic link" >&2; status=1; fi
 fi
 `, sshnode.Quote(dir), bounded(DefaultDeadline, "find", dir, "-xdev", "-depth", "-delete"))
-		if parent := path.Dir(dir); parent != ExportRoot {
+		if parent := path.Dir(dir); parent != root {
 			fmt.Fprintf(&script, "rmdir %s 2>/dev/null\n", sshnode.Quote(parent))
 		}
 	}

@@ -23,11 +23,18 @@ func TestExportRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := "exports.d/nfsim-r.exports"
-	want := m.Dir + e.Path + " 192.168.127.0/24(" + DefaultExport + ",fsid=" + e.FSID + ")\n"
+	want := "# nfsim made: " + m.Dir + "/srv/nfsim " + m.Dir + "/srv " + m.Dir + "/exports.d\n" +
+		m.Dir + e.Path + " 192.168.127.0/24(" + DefaultExport + ",fsid=" + e.FSID + ")\n"
 	if got := m.Read(t, file); got != want {
 		t.Errorf("exports file %q, want %q", got, want)
 	}
 	m.Write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
+	if err := testSet().Add(t.Context(), m.node); err != nil { // again, as after a restore
+		t.Fatal(err)
+	}
+	if got := m.Read(t, file); got != want {
+		t.Errorf("exports file the second time %q, want %q", got, want)
+	}
 	if err := testSet().Remove(t.Context(), m.node, false); err != nil {
 		t.Fatal(err)
 	}
@@ -37,11 +44,74 @@ func TestExportRoundTrip(t *testing.T) {
 	if err := testSet().Remove(t.Context(), m.node, true); err != nil {
 		t.Fatal(err)
 	}
-	if m.Exists("srv/nfsim/r") || !m.Exists("srv/nfsim") {
-		t.Error("the directory is left, or the root is gone")
+	if m.Exists("srv") || m.Exists("exports.d") {
+		t.Error("directories that were made are left")
 	}
 	if err := testSet().Remove(t.Context(), m.node, true); err != nil {
 		t.Errorf("third time: %v", err)
+	}
+}
+
+func TestRemoveKeepsWhatWasThere(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.Write(t, "exportfs.sh", `[ "$1" = -v ] && { sed "s,^$DIR,," $DIR/etab; exit; }`+"\n", 0o644)
+	m.Write(t, "srv/mine/keep", "x", 0o644)
+	m.Write(t, "exports.d/mine.exports", "", 0o644)
+	set := ExportSet{Name: "r", Root: "/srv/mine/nfs", Exports: []Export{{Path: "/srv/mine/nfs/r/t", FSID: NewFSID("r", "t")}}}
+	if err := set.Add(t.Context(), m.node); err != nil {
+		t.Fatal(err)
+	}
+	if err := set.Remove(t.Context(), m.node, true); err != nil {
+		t.Fatal(err)
+	}
+	if m.Exists("srv/mine/nfs") || !m.Exists("srv/mine/keep") || !m.Exists("exports.d/mine.exports") {
+		t.Error("the root that was made is left, or what was there is gone")
+	}
+	set.Root, set.Exports[0].Path = "/srv/mine", "/srv/mine/r/t"
+	for _, step := range []func() error{
+		func() error { return set.Add(t.Context(), m.node) },
+		func() error { return set.Remove(t.Context(), m.node, true) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.Exists("srv/mine/r") || !m.Exists("srv/mine/keep") {
+		t.Error("a root that was there: what is below it is left, or it is gone")
+	}
+	m.Write(t, "exports.d/nfsim-r.exports", "# nfsim made: "+m.Dir+"/precious\n", 0o644)
+	m.Write(t, "precious/x", "", 0o644)
+	if err := set.Remove(t.Context(), m.node, true); err != nil || !m.Exists("precious") {
+		t.Errorf("a note that names another directory: %v", err)
+	}
+}
+
+func TestAddRefusesLinkedRoot(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.Write(t, "srv/disk/.keep", "", 0o644)
+	if err := os.Symlink("disk", filepath.Join(m.Dir, "srv/mine")); err != nil {
+		t.Fatal(err)
+	}
+	set := ExportSet{Name: "r", Root: "/srv/mine", Exports: []Export{{Path: "/srv/mine/r/t", FSID: "5"}}}
+	if err := set.Add(t.Context(), m.node); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		t.Errorf("error %v", err)
+	}
+	if m.Exists("exports.d/nfsim-r.exports") {
+		t.Error("it is exported")
+	}
+}
+
+func TestCheckExportRoot(t *testing.T) {
+	t.Parallel()
+	for root, ok := range map[string]bool{
+		"/srv/nfsim": true, "/export": true, "/mnt/pool-1/nfs": true, "/etcetera": true, "/var/nfs": true,
+		"/": false, "": false, "srv": false, "/srv/": false, "/srv/../etc": false, "/etc": false, "/usr/share/x": false, "/srv/a b": false, "/srv/$(x)": false,
+	} {
+		if err := CheckExportRoot(root); (err == nil) != ok {
+			t.Errorf("%q: %v", root, err)
+		}
 	}
 }
 
@@ -71,7 +141,7 @@ func TestDeleteTreesKeepMounts(t *testing.T) {
 		m.Write(t, "srv/nfsim/r/t/sub/file", "x", 0o644)
 		m.Write(t, "mountinfo", "90 22 0:61 / "+ExportRoot+"/r/t"+at+" rw - ext4 /dev/b rw\n", 0o644)
 		var below *MountBelowError
-		if err := deleteTrees(t.Context(), m.node, []string{ExportRoot + "/r/t"}); !errors.As(err, &below) {
+		if err := deleteTrees(t.Context(), m.node, ExportRoot, []string{ExportRoot + "/r/t"}); !errors.As(err, &below) {
 			t.Errorf("mount at %q: error %v", at, err)
 		}
 		if !m.Exists("srv/nfsim/r/t/sub/file") {
@@ -88,7 +158,7 @@ func TestDeleteTreesFollowNoLink(t *testing.T) {
 	if err := os.Symlink(filepath.Join(m.Dir, "precious"), filepath.Join(m.Dir, "srv/nfsim/r")); err != nil {
 		t.Fatal(err)
 	}
-	if err := deleteTrees(t.Context(), m.node, []string{ExportRoot + "/r/t"}); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+	if err := deleteTrees(t.Context(), m.node, ExportRoot, []string{ExportRoot + "/r/t"}); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 		t.Errorf("error %v", err)
 	}
 	if !m.Exists("precious/t/file") {
@@ -99,7 +169,7 @@ func TestDeleteTreesFollowNoLink(t *testing.T) {
 func TestExportValidation(t *testing.T) {
 	t.Parallel()
 	good := Export{Path: ExportRoot + "/r", FSID: "5"}
-	if _, err := good.withDefaults(); err != nil {
+	if _, err := (ExportSet{Name: "r", Exports: []Export{good}}).withDefaults(); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Export){
@@ -117,7 +187,7 @@ func TestExportValidation(t *testing.T) {
 	} {
 		e := good
 		change(&e)
-		if _, err := e.withDefaults(); err == nil {
+		if _, err := (ExportSet{Name: "r", Exports: []Export{e}}).withDefaults(); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

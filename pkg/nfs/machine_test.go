@@ -52,7 +52,7 @@ func newMachine(t *testing.T) *machine {
 			"/etc/exports.d", m.Dir+"/exports.d",
 			"/etc/nfs.conf.d", m.Dir+"/nfs.conf.d",
 			"/etc/sysctl.d", m.Dir+"/sysctl.d",
-			ExportRoot, m.Dir+ExportRoot,
+			"/srv", m.Dir+"/srv",
 		).Replace(cmd)
 		return shell(m.WithPath(cmd), stdin, stdout, stderr)
 	}})

@@ -316,7 +316,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server
 		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector, Fleet: e.fleet,
 		Full: e.plan.Full, Lease: server.lease, Grace: server.grace,
 		Rand:  randOf(e.plan.Seed, p.ID),
-		Kube:  e.kube,
+		Kube:  e.kubeForPods,
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
 	}
 	b.Target, b.Other = workers[0], workers[1]
@@ -330,7 +330,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server
 		b.Other = workers[0]
 	}
 	for i, profile := range p.Profiles {
-		export := exportOf(b.RunID, p, i)
+		export := e.exportOf(p, i)
 		meta := e.trialMeta(p, profile)
 		meta.Export, meta.Server = export.Options, server.shown
 		meta.Resources = []string{b.Target.Name, b.Other.Name, "export " + export.Path}
@@ -364,6 +364,16 @@ func (e *executor) kube(ctx context.Context) (*kube.Client, error) {
 		return nil, err
 	}
 	return client.WithRun(e.run.Meta().ID), nil
+}
+
+// kubeForPods is kube, once the workers have what the pods are made of.
+func (e *executor) kubeForPods(ctx context.Context) (*kube.Client, error) {
+	if w, ok := e.lab.(lab.Workload); ok {
+		if err := w.EnsureWorkload(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e.kube(ctx)
 }
 
 // record is the plan as the run directory keeps it: in the order of the

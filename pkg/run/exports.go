@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,14 +19,20 @@ const cleanUpTimeout = 2 * time.Minute
 // cellKey names the i-th cell of a batch in paths and Kubernetes names.
 func cellKey(b Batch, i int) string { return fmt.Sprintf("%s-%d", b.ID, i+1) }
 
+// exportRoot is the server's directory that the run's exports lie below.
+func (e *executor) exportRoot() string {
+	return cmp.Or(lab.ServerOf(e.lab).ExportRoot, nfs.ExportRoot)
+}
+
 // exportOf is the directory of the i-th cell of a batch.
-func exportOf(runID string, b Batch, i int) nfs.Export {
+func (e *executor) exportOf(b Batch, i int) nfs.Export {
+	runID := e.run.Meta().ID
 	options := b.Profiles[i].Export
 	if options == "" {
 		options = nfs.DefaultExport
 	}
 	return nfs.Export{
-		Path:    nfs.ExportRoot + "/" + runID + "/" + cellKey(b, i),
+		Path:    e.exportRoot() + "/" + runID + "/" + cellKey(b, i),
 		Options: options,
 		FSID:    nfs.NewFSID(runID, cellKey(b, i)),
 	}
@@ -33,13 +40,13 @@ func exportOf(runID string, b Batch, i int) nfs.Export {
 
 // exports are those of the whole plan.
 func (e *executor) exports() nfs.ExportSet {
-	set := nfs.ExportSet{Name: e.run.Meta().ID}
+	set := nfs.ExportSet{Name: e.run.Meta().ID, Root: e.exportRoot()}
 	for _, b := range e.plan.Batches {
 		if e.notApplicable(b) != "" {
 			continue
 		}
 		for i := range b.Profiles {
-			set.Exports = append(set.Exports, exportOf(set.Name, b, i))
+			set.Exports = append(set.Exports, e.exportOf(b, i))
 		}
 	}
 	return set

@@ -10,6 +10,9 @@ import (
 // notApplicable says why a batch is not executed on this lab, "" when it is.
 func (e *executor) notApplicable(b Batch) string {
 	if _, ok := e.lab.(lab.Power); b.Scenario.Power && !ok {
+		if missing, says := e.lab.(lab.PowerMissing); says {
+			return "a machine's power is cut: " + missing.NoPower()
+		}
 		return fmt.Sprintf("a machine's power is cut, and nfsim cannot do that to a lab of provider %s", e.lab.Provider())
 	}
 	return b.NotApplicable

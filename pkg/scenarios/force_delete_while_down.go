@@ -47,7 +47,7 @@ func driveForceDelete(ctx context.Context, b *Batch) error {
 		for _, c := range b.live() {
 			ends[c] = b.watchEnd(ctx, c)
 		}
-		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, kubeletUnit))
+		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()))
 		if err != nil {
 			return err
 		}

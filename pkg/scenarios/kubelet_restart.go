@@ -31,7 +31,7 @@ func kubeletRestart() Scenario {
 
 func driveKubeletRestart(ctx context.Context, b *Batch) error {
 	return b.withPods(ctx, func(ctx context.Context, k *kube.Client) error {
-		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, kubeletUnit))
+		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()))
 		if err != nil {
 			return err
 		}

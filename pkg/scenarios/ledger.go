@@ -19,7 +19,7 @@ while read -r _ _ dev _ at _ rest; do
   case "$rest" in *" nfs "*|*" nfs4 "*) printf 'mounts.host\t%s %s %s\n' "$dev" "$at" "${rest#* - }";; esac
 done < /proc/self/mountinfo
 for d in /var/lib/kubelet/pods/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
-for c in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json; do
+for c in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json /run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json; do
   [ -f "$c" ] || continue
   id=${c%/config.json}
   pod=$(grep -o '"io.kubernetes.cri.sandbox-name":"[^"]*"' "$c" | cut -d'"' -f4)

@@ -23,8 +23,6 @@ import (
 )
 
 const (
-	// kubeletUnit is the kubelet's systemd unit, as packages name it.
-	kubeletUnit = "kubelet.service"
 	// kubeletHealth is where a kubelet serves /healthz by default
 	// (KubeletConfiguration healthzPort), on the node's loopback.
 	kubeletHealth = "127.0.0.1:10248"
@@ -130,7 +128,7 @@ func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell) error {
 		return b.withPodEvents(ctx, k, c, err)
 	}
 	w.containerID = kube.ContainerID(w.pod)
-	if err := w.findOnNode(ctx, b.on(b.Target), c); err != nil {
+	if err := w.findOnNode(ctx, b.on(b.Target), b.Target.Runtime().State, c); err != nil {
 		return err
 	}
 	// By a forwarded socket: no process of the node is needed to reach the pod.
@@ -182,9 +180,9 @@ func (b *Batch) withPodEvents(ctx context.Context, k *kube.Client, c *Cell, err 
 }
 
 // findOnNode reads the container's process and the volume's mount from the
-// node's own tables.
-func (w *workload) findOnNode(ctx context.Context, v *vantage, c *Cell) error {
-	t, err := v.must(ctx, proto.Request{Op: proto.OpReadFile, Path: "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + w.containerID + "/init.pid", Limit: 32})
+// node's own tables; state is lab.Runtime's.
+func (w *workload) findOnNode(ctx context.Context, v *vantage, state string, c *Cell) error {
+	t, err := v.must(ctx, proto.Request{Op: proto.OpReadFile, Path: state + "/" + w.containerID + "/init.pid", Limit: 32})
 	if err == nil {
 		w.pid, err = strconv.Atoi(strings.TrimSpace(string(t.Data)))
 	}
