@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -26,39 +27,69 @@ func newListCommand(s streams) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	var file string
 	for _, l := range []struct {
 		name, short, example string
-		rows                 func(w io.Writer)
+		rows                 func(w io.Writer) error
 	}{
 		{"scenarios", "the rows of the matrix", "nfsim list scenarios | grep kubelet/", listScenarios},
-		{"profiles", "the columns of the matrix: named sets of mount options", "nfsim list profiles", listProfiles},
+		{"profiles", "the columns of the matrix: named sets of mount options", "nfsim list profiles --profiles mine.yaml", func(w io.Writer) error { return listProfiles(w, file) }},
 		{"outcomes", "the closed vocabulary of outcomes", "nfsim list outcomes | grep WRITER", listOutcomes},
 	} {
-		cmd.AddCommand(&cobra.Command{
+		sub := &cobra.Command{
 			Use: l.name, Short: l.short, Example: "  " + l.example, Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
 				w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
-				l.rows(w)
+				if err := l.rows(w); err != nil {
+					return err
+				}
 				return w.Flush()
 			},
-		})
+		}
+		if l.name == "profiles" {
+			addProfilesFlag(sub.Flags(), &file)
+		}
+		cmd.AddCommand(sub)
 	}
 	return cmd
 }
 
-func listScenarios(w io.Writer) {
+func listScenarios(w io.Writer) error {
 	for _, sc := range scenarios.List() {
 		fmt.Fprintf(w, "%s\t%s\n", sc.ID(), sc.Doc)
 	}
+	return nil
 }
 
-func listProfiles(w io.Writer) {
-	for _, p := range nfs.Builtin() {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Options, p.Doc)
+// listProfiles prints a profile a line: name, mount options, what it is for,
+// and what is special: export options, settings of the server, options that
+// nfsim does not know.
+func listProfiles(w io.Writer, file string) error {
+	list, err := profilesOf(file)
+	if err != nil {
+		return err
 	}
+	for _, p := range list {
+		var also []string
+		if p.Export != nfs.DefaultExport {
+			also = append(also, "export: "+p.Export)
+		}
+		if !p.Server.IsZero() {
+			also = append(also, "server: "+p.Server.String())
+		}
+		for _, option := range p.Unknown {
+			also = append(also, "unknown to nfsim: "+option)
+		}
+		doc := p.Doc
+		if len(also) > 0 {
+			doc = strings.TrimSpace(doc + " [" + strings.Join(also, "; ") + "]")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Options, doc)
+	}
+	return nil
 }
 
-func listOutcomes(w io.Writer) {
+func listOutcomes(w io.Writer) error {
 	for _, word := range outcome.Words() {
 		name := string(word)
 		if unit := word.Unit(); unit != "" {
@@ -66,4 +97,5 @@ func listOutcomes(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", word.Group(), name, word.Doc())
 	}
+	return nil
 }

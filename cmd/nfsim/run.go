@@ -11,7 +11,6 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
-	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/report"
 	"github.com/nfsim/nfsim/pkg/run"
 	"github.com/nfsim/nfsim/pkg/rundir"
@@ -28,6 +27,8 @@ type runFlags struct {
 	scenarios, profiles []string
 	repeat              int
 	seed                int64
+	profilesFile        string
+	quick, full         bool
 	plan, keepLab       bool
 	runs, format        string
 	lab                 string
@@ -49,11 +50,16 @@ If the built-in lab named by --name is up it is used and left up. Else it is sta
 ready snapshot (the first time ever: built and booted) and taken down at the end; --keep-lab
 leaves it up. Control scenarios, whose planted faults must be caught, are always added.
 
+A quick run, the default, keeps to short axes and to the lab's own lease. A full run has the
+long ones too (quiet times up to 70 s, faults longer than the default timers), with a lease and
+grace time of 90 s.
+
 The record is kept in the runs directory: judge it again with 'nfsim check', show it again
 with 'nfsim report'.`,
 		Example: `  nfsim run
   nfsim run --scenario 'kubelet-*' --profile default,noac --repeat 3
   nfsim run --plan
+  nfsim run --full --scenario 'nfs/*' --profiles mine.yaml
   nfsim run --kubelet v1.34.4 --kubernetes v1.36.3 --keep-lab
   nfsim run --lab inventory:rack4.yaml --scenario close-to-open
   nfsim run --format json > matrix.json`,
@@ -68,14 +74,23 @@ with 'nfsim report'.`,
 			if f.choice, err = chooseLab(cmd.Flags(), f.lab); err != nil {
 				return err
 			}
+			if f.full && cmd.Flags().Changed("quick") {
+				return usagef("--quick and --full exclude each other")
+			}
+			if !f.quick {
+				f.full = true
+			}
 			return runMatrix(cmd.Context(), s, f)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.scenarios, "scenario", nil, "globs on scenario names (see `nfsim list scenarios`); default all")
 	flags.StringSliceVar(&f.profiles, "profile", nil, "globs on profile names (see `nfsim list profiles`); default all")
+	addProfilesFlag(flags, &f.profilesFile)
+	flags.BoolVar(&f.quick, "quick", true, "short axes only")
+	flags.BoolVar(&f.full, "full", false, "the long axes too, with a lease and grace time of 90 s")
 	flags.IntVar(&f.repeat, "repeat", 1, "executions of every cell")
-	flags.Int64Var(&f.seed, "seed", 0, "seed of everything drawn at random, recorded with the run (no scenario draws anything yet); 0 draws one")
+	flags.Int64Var(&f.seed, "seed", 0, "seed of everything drawn at random, recorded with the run; 0 draws one")
 	flags.BoolVar(&f.plan, "plan", false, "print what would run and about how long, and do nothing")
 	flags.BoolVar(&f.keepLab, "keep-lab", false, "leave a lab that this run started up afterwards")
 	flags.StringVar(&f.runs, "runs", rundir.DefaultRoot, "directory of run directories")
@@ -99,7 +114,13 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	if f.seed == 0 {
 		f.seed = time.Now().UnixNano()
 	}
-	plan, err := run.MakePlan(run.Request{Scenarios: f.scenarios, Profiles: f.profiles, Repeat: f.repeat, Seed: f.seed}, nfs.Builtin())
+	profiles, err := profilesOf(f.profilesFile)
+	if err != nil {
+		return err
+	}
+	plan, err := run.MakePlan(run.Request{
+		Scenarios: f.scenarios, Profiles: f.profiles, Repeat: f.repeat, Seed: f.seed, Full: f.full, ProfilesFile: f.profilesFile,
+	}, profiles)
 	if err != nil {
 		return err
 	}
@@ -216,18 +237,4 @@ func sameRelease(ctx context.Context, l *qemu.Lab, asked qemu.Spec) error {
 		}
 	}
 	return nil
-}
-
-func printPlan(s streams, plan run.Plan, workers int) {
-	fmt.Fprintf(s.Out, "%d cells in %d batches, about %s on a ready lab, seed %d\n", plan.Cells(), len(plan.Batches), plan.Estimate(workers).Round(time.Second), plan.Seed)
-	for _, b := range plan.Batches {
-		names := make([]string, len(b.Profiles))
-		for i, p := range b.Profiles {
-			names[i] = p.Name
-		}
-		fmt.Fprintf(s.Out, "  %-34s about %-5s %v\n", b.Scenario.ID()+" #"+fmt.Sprint(b.Repeat), b.Scenario.Estimate, names)
-	}
-	for _, name := range plan.Added {
-		fmt.Fprintf(s.Out, "  (%s was added: controls are part of every run)\n", name)
-	}
 }
