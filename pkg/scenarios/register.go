@@ -1,8 +1,8 @@
 package scenarios
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,15 +10,11 @@ import (
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/payload"
-	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
 // registerSize is the size of a register file in bytes: two pages, so that a
 // torn one can be told.
 const registerSize = 8192
-
-// maxLog bounds what is read back of a log file, in bytes.
-const maxLog = 64 << 20
 
 // writeRegister opens, writes and closes path on v as one operation, and
 // notes it for file.
@@ -40,19 +36,62 @@ func (c *Cell) writeRegister(ctx context.Context, v *vantage, path, file, token 
 	return nil
 }
 
+// readHow is how one read of a register is done.
+type readHow struct {
+	mode  string     // of the operation
+	flag  proto.Flag // of the open, besides rdonly; empty is none
+	under bool       // a POSIX read lock is held around the read
+}
+
+// The ways of reading: each opens, reads and closes.
+var (
+	byReopen        = readHow{mode: history.ModeReopen}
+	byDirectRead    = readHow{mode: history.ModeDirect, flag: proto.DIRECT}
+	byReadUnderLock = readHow{mode: history.ModeLocked, under: true}
+)
+
 // readRegister opens, reads and closes path on v as one operation, notes it
 // for file, and returns the token that was read, "" for anything else.
 func (c *Cell) readRegister(ctx context.Context, v *vantage, path, file string) (string, error) {
-	t, err := v.do(ctx, proto.Request{
-		Op: proto.OpReadRecord, Lane: c.Key, Path: path, Flags: []proto.Flag{proto.RDONLY}, Close: true,
-	})
+	return c.readRegisterAs(ctx, v, path, file, byReopen)
+}
+
+// readRegisterAs is readRegister in a way of reading.
+func (c *Cell) readRegisterAs(ctx context.Context, v *vantage, path, file string, how readHow) (string, error) {
+	t, err := c.lookAtRegister(ctx, v, path, how)
 	if err != nil {
 		return "", err
 	}
-	op := timedOp(t, history.Op{Client: v.machine, Lane: c.Key, Func: history.Read, File: file, Mode: history.ModeReopen})
+	op := timedOp(t, history.Op{Client: v.machine, Lane: c.Key, Func: history.Read, File: file, Mode: how.mode})
 	setRead(&op, t.Response)
 	c.op(v.machine, op)
 	return op.Value, nil
+}
+
+// lookAtRegister returns the answer of the read, with the times of all that
+// belongs to it.
+func (c *Cell) lookAtRegister(ctx context.Context, v *vantage, path string, how readHow) (agent.Timed, error) {
+	flags := []proto.Flag{proto.RDONLY}
+	if how.flag != "" {
+		flags = append(flags, how.flag)
+	}
+	if !how.under {
+		return v.do(ctx, proto.Request{Op: proto.OpReadRecord, Lane: c.Key, Path: path, Flags: flags, Close: true})
+	}
+	opened, err := v.do(ctx, proto.Request{Op: proto.OpOpen, Lane: c.Key, Path: path, Flags: flags})
+	if err != nil || !opened.OK() {
+		return opened, err
+	}
+	locked, err := v.do(ctx, proto.Request{Op: proto.OpLock, Lane: c.Key, FD: opened.FD, Lock: &proto.Lock{Kind: "posix", Type: "read", Wait: true}})
+	read := locked
+	if err == nil && locked.OK() {
+		read, err = v.do(ctx, proto.Request{Op: proto.OpReadRecord, Lane: c.Key, FD: opened.FD})
+	}
+	// Closing the descriptor gives the lock back.
+	closed, closeErr := v.do(ctx, proto.Request{Op: proto.OpClose, Lane: c.Key, FD: opened.FD})
+	read.T0, read.Invoked = opened.T0, opened.Invoked
+	read.T1, read.Returned = closed.T1, closed.Returned
+	return read, errors.Join(err, closeErr)
 }
 
 // timedOp puts both intervals of an answer into op.
@@ -128,37 +167,4 @@ func (c *Cell) registerTruth(ctx context.Context, server *vantage, path, file st
 	setRead(&op, t.Response)
 	c.op(server.machine, op)
 	return nil
-}
-
-// recordValue names a log record in a history.
-func recordValue(r payload.Record) string { return fmt.Sprintf("%s#%d", r.Client, r.Seq) }
-
-// logTruth reads a log from the server's disk by SFTP and notes every stretch
-// of it as the truth, in file order.
-func (c *Cell) logTruth(ctx context.Context, node *sshnode.Node, path, file string) error {
-	var data bytes.Buffer
-	begin := agent.Mono()
-	if err := node.Get(ctx, path, &data, maxLog); err != nil {
-		return fmt.Errorf("read the truth of %s: %w", file, err)
-	}
-	end := agent.Mono()
-	sc := payload.NewScanner(&data, 0)
-	for n := int64(0); sc.Scan(); n++ {
-		item := sc.Item()
-		op := history.Op{
-			Client: history.ClientDisk, Func: history.Truth, File: file, Seq: n,
-			Offset: item.Offset, Size: item.Len, Result: history.OK,
-			OuterInvoke: begin, OuterReturn: end, Invoke: begin, Return: end,
-		}
-		switch item.Kind {
-		case payload.RecordItem:
-			op.Kind, op.Value = history.KindToken, recordValue(item.Record)
-		case payload.NULItem:
-			op.Kind = history.KindNUL
-		default:
-			op.Kind = history.KindTorn
-		}
-		c.op("", op)
-	}
-	return sc.Err()
 }
