@@ -12,6 +12,7 @@ import (
 // Cell is a scenario with a profile: all of its repeats in one.
 type Cell struct {
 	Scenario string        `json:"scenario"`
+	Mode     string        `json:"mode,omitempty"` // "" for the trial as a whole
 	Profile  string        `json:"profile"`
 	Status   rundir.Status `json:"status"`        // the worst of the repeats
 	Words    []Word        `json:"words"`         // the worst word of each group, over all repeats
@@ -21,6 +22,8 @@ type Cell struct {
 	Source   string        `json:"source,omitempty"`
 	Repro    string        `json:"repro"` // command that repeats the cell
 	Notes    []string      `json:"notes,omitempty"`
+
+	hasModes bool // its modes have cells of their own
 }
 
 // Word is a word that a cell shows, over its repeats.
@@ -46,12 +49,11 @@ type Repeat struct {
 // settle works out what the cell shows from its repeats.
 func (c *Cell) settle() {
 	slices.SortFunc(c.Repeats, func(a, b Repeat) int { return a.Repeat - b.Repeat })
-	order := rundir.Statuses()
-	worst := len(order)
+	statuses := make([]rundir.Status, len(c.Repeats))
 	for i := range c.Repeats {
-		worst = min(worst, slices.Index(order, c.Repeats[i].Status))
+		statuses[i] = c.Repeats[i].Status
 	}
-	c.Status = order[worst]
+	c.Status = rundir.Worst(statuses...)
 	c.Words = c.worstWords()
 }
 

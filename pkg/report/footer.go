@@ -2,8 +2,7 @@ package report
 
 import (
 	"fmt"
-	"path"
-	"strings"
+	"slices"
 
 	"github.com/nfsim/nfsim/pkg/outcome"
 	"github.com/nfsim/nfsim/pkg/rundir"
@@ -15,15 +14,20 @@ type section struct {
 	items []item
 }
 
-// item is one cell of a section: what it is, and lines of "name: text".
+// item is what a section says of cells that have something in common: which
+// they are, and lines of "name: text".
 type item struct {
 	title string
 	lines [][2]string
 }
 
+func (it *item) add(name, format string, args ...any) {
+	it.lines = append(it.lines, [2]string{name, fmt.Sprintf(format, args...)})
+}
+
 const legend = "a word a line, the worst of each group (nfsim list outcomes); ! NEW: not among the expected; ? undecided; " +
-	"caught/MISSED: what a control's detector made of its planted fault; n/a: no meaning with the profile; " +
-	"med: median of the repeats, before it their largest; k/n: in k of n repeats"
+	"caught/MISSED: what a control's detector made of its planted fault; n/a: no meaning with the profile, or not executed; " +
+	"med: median of the repeats, before it their largest; k/n: in k of n repeats; indented rows: single ways of reading or writing"
 
 // sections returns what is to be said about single cells.
 func (r *Report) sections() []section {
@@ -31,117 +35,93 @@ func (r *Report) sections() []section {
 		{title: "NEW, expected and measured", items: r.items(rundir.StatusNew)},
 		{title: "Undecided", items: r.items(rundir.StatusInconclusive, rundir.StatusInfra)},
 		{title: "Controls", items: r.items(rundir.StatusMissed, rundir.StatusCaught)},
+		{title: "Models, the strongest that holds first", items: r.models()},
 		{title: "Notes", items: r.notes()},
+		{title: "Not executed", items: r.notExecuted()},
 	}
-	var sections []section
-	for _, s := range all {
-		if len(s.items) > 0 {
-			sections = append(sections, s)
-		}
-	}
-	return sections
+	return slices.DeleteFunc(all, func(s section) bool { return len(s.items) == 0 })
 }
 
+// items returns what is to be said about cells of the statuses: those of one
+// row that have one expectation in one item.
 func (r *Report) items(statuses ...rundir.Status) []item {
 	var items []item
-	for _, c := range r.with(statuses...) {
-		it := item{title: c.title()}
-		add := func(name, format string, args ...any) {
-			it.lines = append(it.lines, [2]string{name, fmt.Sprintf(format, args...)})
-		}
+	for _, g := range r.groups(func(c *Cell) bool { return slices.Contains(statuses, c.Status) && c.speaks() }) {
+		c := g.cells[0]
+		it := item{title: g.title()}
 		if c.Status == rundir.StatusNew {
-			add("expected", "%s", orNothing(c.Expected))
+			it.add("expected", "%s", orNothing(c.Expected))
 			if c.Why != "" {
-				add("because", "%s (%s)", c.Why, c.Source)
+				it.add("because", "%s (%s)", c.Why, c.Source)
 			}
 		}
-		for i := range c.Repeats {
-			c.Repeats[i].measured(c, add)
+		if c.control() {
+			it.add("planted", "%s", c.Status)
 		}
+		g.measured(&it)
 		if c.Status != rundir.StatusCaught {
-			add("again", "%s", c.Repro)
+			it.add("again", "%s", g.repro())
 		}
 		items = append(items, it)
 	}
 	return items
 }
 
-// measured adds the outcomes of a repeat that its cell's section is about.
-func (rep *Repeat) measured(c *Cell, add func(name, format string, args ...any)) {
-	name := "measured"
-	if len(c.Repeats) > 1 {
-		name = fmt.Sprintf("measured %d", rep.Repeat)
-	}
-	if c.Status == rundir.StatusMissed || c.Status == rundir.StatusCaught {
-		add("planted", "%s", rep.Status)
-	}
-	for _, o := range rep.Outcomes {
-		relevant := true
-		switch c.Status {
-		case rundir.StatusNew:
-			relevant = c.surprising(o)
-		case rundir.StatusInconclusive, rundir.StatusInfra:
-			relevant = o.Word.Group() == outcome.Trial
-		}
-		if !relevant {
-			continue
-		}
-		text := string(o.Word)
-		if o.Figure != nil {
-			text += " " + o.Figure.Detail()
-		}
-		if o.Evidence != "" {
-			text += ": " + o.Evidence
-		}
-		if len(o.Vantage) > 0 {
-			text += " (seen by " + strings.Join(o.Vantage, ", ") + ")"
-		}
-		if files := rep.paths(o.Files); files != "" {
-			text += " [" + files + "]"
-		}
-		add(name, "%s", text)
-	}
+// control says whether the cell is a control's that was judged.
+func (c *Cell) control() bool {
+	return c.Status == rundir.StatusCaught || c.Status == rundir.StatusMissed
 }
 
-// paths returns the files of a repeat, relative to the run directory.
-func (rep *Repeat) paths(files []string) string {
-	if rep.Dir == "" {
-		return ""
+// speaks says whether a section has to show the cell itself: a cell whose
+// status is only that of a mode is shown by the mode's cell, and a control's
+// modes by the control.
+func (c *Cell) speaks() bool {
+	switch {
+	case c.control():
+		return c.Mode == ""
+	case !c.hasModes:
+		return true
 	}
-	if len(files) == 0 {
-		return rep.Dir
-	}
-	full := make([]string, len(files))
-	for i, f := range files {
-		full[i] = path.Join(rep.Dir, f)
-	}
-	return strings.Join(full, ", ")
+	return slices.ContainsFunc(c.Repeats, func(rep Repeat) bool {
+		return slices.ContainsFunc(rep.Outcomes, c.relevant)
+	})
 }
 
+// relevant says whether an outcome is what the cell's section is about.
+func (c *Cell) relevant(o outcome.Outcome) bool {
+	switch c.Status {
+	case rundir.StatusNew:
+		return c.surprising(o)
+	case rundir.StatusInconclusive, rundir.StatusInfra:
+		return o.Word.Group() == outcome.Trial
+	}
+	return true
+}
+
+// notes returns the notes, those that several profiles have only once.
 func (r *Report) notes() []item {
-	var items []item
-	for _, c := range r.cells() {
-		it := item{title: c.title()}
-		for _, n := range c.Notes {
-			it.lines = append(it.lines, [2]string{"note", n})
-		}
+	return r.said(func(c *Cell) []string {
+		notes := slices.Clone(c.Notes)
 		for _, rep := range c.Repeats {
-			if rep.Retries > 0 {
-				it.lines = append(it.lines, [2]string{"note", fmt.Sprintf("repeat %d was executed %d times more, spoilt by the infrastructure", rep.Repeat, rep.Retries)})
+			if rep.Retries > 0 && c.Mode == "" {
+				notes = append(notes, fmt.Sprintf("repeat %d was executed %d times more, spoilt by the infrastructure", rep.Repeat, rep.Retries))
 			}
 		}
-		if len(it.lines) > 0 {
-			items = append(items, it)
-		}
-	}
-	return items
+		return notes
+	})
 }
 
-func (c *Cell) title() string { return slashed(c.Scenario) + " x " + c.Profile }
-
-func orNothing(list []string) string {
-	if len(list) == 0 {
-		return "nothing: no expectation names this cell"
-	}
-	return strings.Join(list, ", ")
+// notExecuted returns why cells are n/a.
+func (r *Report) notExecuted() []item {
+	return r.said(func(c *Cell) []string {
+		var why []string
+		for _, rep := range c.Repeats {
+			for _, o := range rep.Outcomes {
+				if o.Word == outcome.NotApplicable && o.Evidence != "" && !slices.Contains(why, o.Evidence) {
+					why = append(why, o.Evidence)
+				}
+			}
+		}
+		return why
+	})
 }

@@ -8,19 +8,20 @@ import (
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
-// place is a cell's place in the matrix.
-type place struct{ scenario, profile string }
+// place is a cell's place in the matrix; mode is "" for the trial as a whole.
+type place struct{ scenario, mode, profile string }
 
 // gathering brings plan, trials and verdicts together.
 type gathering struct {
 	seed      int64
-	scenarios []string // in order of the plan
-	profiles  []string // in order of the plan
+	scenarios []string            // in order of the plan
+	profiles  []string            // in order of the plan
+	modes     map[string][]string // of each scenario, in order of the judge
 	cells     map[place]*Cell
 }
 
 func gather(meta rundir.RunMeta, trials []*rundir.Trial, index rundir.Index) *gathering {
-	g := &gathering{seed: meta.Seed, cells: make(map[place]*Cell)}
+	g := &gathering{seed: meta.Seed, modes: make(map[string][]string), cells: make(map[place]*Cell)}
 	recorded := make(map[rundir.Cell]*rundir.Trial)
 	for _, t := range trials {
 		recorded[t.Meta.Cell()] = t
@@ -63,13 +64,7 @@ func (g *gathering) add(at rundir.Cell, t *rundir.Trial, v *rundir.Verdict) {
 	if !slices.Contains(g.profiles, at.Profile) {
 		g.profiles = append(g.profiles, at.Profile)
 	}
-	key := place{at.Scenario, at.Profile}
-	c := g.cells[key]
-	if c == nil {
-		c = &Cell{Scenario: at.Scenario, Profile: at.Profile, Expected: []string{}}
-		c.Repro = fmt.Sprintf("nfsim run --scenario %s --profile '%s' --seed %d", slashed(at.Scenario), at.Profile, g.seed)
-		g.cells[key] = c
-	}
+	c := g.cell(at, "")
 	r := Repeat{Repeat: at.Repeat, Status: rundir.StatusInconclusive}
 	if t != nil {
 		r.Dir, r.Retries = t.Rel, t.Meta.Retries
@@ -80,12 +75,10 @@ func (g *gathering) add(at rundir.Cell, t *rundir.Trial, v *rundir.Verdict) {
 	switch {
 	case v != nil:
 		r.Status, r.TookS, r.Outcomes, r.Models = known(v.Status), v.Took, v.Outcomes, v.Models
-		c.Expected = append(c.Expected[:0], v.Expected...)
-		c.Why, c.Source = v.Why, v.Source
-		for _, note := range v.Notes {
-			if !slices.Contains(c.Notes, note) {
-				c.Notes = append(c.Notes, note)
-			}
+		c.expect(v.Expected, v.Why, v.Source, v.Notes)
+		c.hasModes = c.hasModes || len(v.Modes) > 0
+		for i := range v.Modes {
+			g.addMode(at, &v.Modes[i], r, c.Repro)
 		}
 	case t == nil:
 		r.Outcomes = undecided("planned, and never run")
@@ -95,6 +88,42 @@ func (g *gathering) add(at rundir.Cell, t *rundir.Trial, v *rundir.Verdict) {
 		r.Outcomes = undecided("recorded, and not judged yet: nfsim check")
 	}
 	c.Repeats = append(c.Repeats, r)
+}
+
+// addMode adds what a repeat, of which the trial as a whole is given, says of
+// one mode.
+func (g *gathering) addMode(at rundir.Cell, m *rundir.ModeVerdict, whole Repeat, repro string) {
+	if !slices.Contains(g.modes[at.Scenario], m.Mode) {
+		g.modes[at.Scenario] = append(g.modes[at.Scenario], m.Mode)
+	}
+	c := g.cell(at, m.Mode)
+	c.Repro = repro
+	c.expect(m.Expected, m.Why, m.Source, m.Notes)
+	whole.Status, whole.Outcomes, whole.Models = known(m.Status), m.Outcomes, m.Models
+	c.Repeats = append(c.Repeats, whole)
+}
+
+// cell returns the cell at a place, made if it is not there yet.
+func (g *gathering) cell(at rundir.Cell, mode string) *Cell {
+	key := place{at.Scenario, mode, at.Profile}
+	c := g.cells[key]
+	if c == nil {
+		c = &Cell{Scenario: at.Scenario, Mode: mode, Profile: at.Profile, Expected: []string{}}
+		c.Repro = fmt.Sprintf("nfsim run --scenario %s --profile '%s' --seed %d", slashed(at.Scenario), at.Profile, g.seed)
+		g.cells[key] = c
+	}
+	return c
+}
+
+// expect notes what a verdict expected, and its notes that are not there yet.
+func (c *Cell) expect(expected []string, why, source string, notes []string) {
+	c.Expected = append(c.Expected[:0], expected...)
+	c.Why, c.Source = why, source
+	for _, note := range notes {
+		if !slices.Contains(c.Notes, note) {
+			c.Notes = append(c.Notes, note)
+		}
+	}
 }
 
 func undecided(why string) []outcome.Outcome {
@@ -113,7 +142,7 @@ func (g *gathering) tables() []Table {
 			columns[f] = nil
 		}
 		for _, p := range g.profiles {
-			if g.cells[place{s, p}] != nil && !slices.Contains(columns[f], p) {
+			if g.cells[place{s, "", p}] != nil && !slices.Contains(columns[f], p) {
 				columns[f] = append(columns[f], p)
 			}
 		}
@@ -132,14 +161,22 @@ func (g *gathering) tables() []Table {
 			if family(s) != f {
 				continue
 			}
-			row := Row{Scenario: s}
-			for _, p := range tables[i].Profiles {
-				row.Cells = append(row.Cells, g.cells[place{s, p}])
+			row := g.row(s, "", tables[i].Profiles)
+			for _, mode := range g.modes[s] {
+				row.Modes = append(row.Modes, g.row(s, mode, tables[i].Profiles))
 			}
 			tables[i].Rows = append(tables[i].Rows, row)
 		}
 	}
 	return tables
+}
+
+func (g *gathering) row(scenario, mode string, profiles []string) Row {
+	row := Row{Scenario: scenario, Mode: mode}
+	for _, p := range profiles {
+		row.Cells = append(row.Cells, g.cells[place{scenario, mode, p}])
+	}
+	return row
 }
 
 // widestFirst sorts families by their number of columns, in order of the plan

@@ -18,8 +18,12 @@ func (r *Report) header() []string {
 	} else {
 		when += ", " + r.Ended.Sub(r.Started).Round(time.Second).String()
 	}
+	kind := "quick"
+	if r.Full {
+		kind = "full"
+	}
 	lines := []string{
-		fmt.Sprintf("run %s: %s, nfsim %s, seed %d", r.ID, when, r.NfsimVersion, r.Seed),
+		fmt.Sprintf("%s run %s: %s, nfsim %s, seed %d", kind, r.ID, when, r.NfsimVersion, r.Seed),
 		fmt.Sprintf("lab %s/%s, NFSv4 lease %g s, grace %g s, clock error at most %.3g ms", r.Lab.Provider, r.Lab.Name, r.LeaseS, r.GraceS, r.ClockErrMS),
 	}
 	lines = append(lines, release(r.Fingerprint)...)

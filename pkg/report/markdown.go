@@ -20,12 +20,10 @@ func Markdown(w io.Writer, r *Report) error {
 			fmt.Fprintf(&b, " %s |", escape(p))
 		}
 		b.WriteString("\n|---|" + strings.Repeat("---|", len(t.Profiles)) + "\n")
-		for _, row := range t.Rows {
-			fmt.Fprintf(&b, "| %s |", escape(slashed(row.Scenario)))
-			for _, c := range row.Cells {
-				fmt.Fprintf(&b, " %s |", markdownCell(c))
+		for i := range t.Rows {
+			for _, row := range t.Rows[i].lines() {
+				markdownRow(&b, &row)
 			}
-			b.WriteByte('\n')
 		}
 	}
 	fmt.Fprintf(&b, "\nLegend: %s.\n", escape(legend))
@@ -46,6 +44,20 @@ func Markdown(w io.Writer, r *Report) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
+}
+
+func markdownRow(b *bytes.Buffer, row *Row) {
+	label, indented := strings.CutPrefix(row.label(), "  ")
+	if indented {
+		b.WriteString("| &nbsp;&nbsp;")
+	} else {
+		b.WriteString("| ")
+	}
+	b.WriteString(escape(label) + " |")
+	for _, c := range row.Cells {
+		fmt.Fprintf(b, " %s |", markdownCell(c))
+	}
+	b.WriteByte('\n')
 }
 
 func markdownCell(c *Cell) string {

@@ -9,7 +9,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +32,7 @@ type Report struct {
 	Lab          rundir.LabMeta     `json:"lab"`
 	LeaseS       float64            `json:"lease_s"`
 	GraceS       float64            `json:"grace_s"`
+	Full         bool               `json:"full"`         // a full run: the long axes too
 	ClockErrMS   float64            `json:"clock_err_ms"` // largest error bound of any trial's clocks
 	Fingerprint  rundir.Fingerprint `json:"fingerprint"`  // machine -> what -> version
 	Tables       []Table            `json:"tables"`
@@ -48,11 +48,25 @@ type Table struct {
 }
 
 // Row is a scenario's cells, one for each column; nil where nothing was
-// planned.
+// planned. Below it are the rows of its modes, whose cells show one way of
+// reading or writing each.
 type Row struct {
 	Scenario string  `json:"scenario"` // FAMILY.NAME
+	Mode     string  `json:"mode,omitempty"`
 	Cells    []*Cell `json:"cells"`
+	Modes    []Row   `json:"modes,omitempty"` // in the order of the judge
 }
+
+// label is what stands before a row.
+func (r *Row) label() string {
+	if r.Mode != "" {
+		return "  " + r.Mode
+	}
+	return slashed(r.Scenario)
+}
+
+// lines returns the row and those of its modes, from the top.
+func (r *Row) lines() []Row { return append([]Row{*r}, r.Modes...) }
 
 // Build reads a run and its verdicts. Trials that were planned or recorded and
 // have no verdict show as inconclusive, never as absent.
@@ -73,7 +87,7 @@ func Build(run *rundir.Run) (*Report, error) {
 	r := &Report{
 		Schema: SchemaVersion, ID: meta.ID, Dir: run.Dir(), Started: meta.Started, Ended: meta.Ended,
 		NfsimVersion: meta.NfsimVersion, Command: meta.Command, Seed: meta.Seed, Lab: meta.Lab,
-		LeaseS: meta.LeaseS, GraceS: meta.GraceS, Fingerprint: print, Counts: make(map[string]int),
+		LeaseS: meta.LeaseS, GraceS: meta.GraceS, Full: meta.Full, Fingerprint: print, Counts: make(map[string]int),
 	}
 	for _, t := range trials {
 		r.ClockErrMS = max(r.ClockErrMS, float64(t.Meta.ClockErrNS)/1e6)
@@ -87,7 +101,7 @@ func Build(run *rundir.Run) (*Report, error) {
 	return r, nil
 }
 
-// cells returns all cells, table by table, row by row.
+// cells returns all cells but those of modes, table by table, row by row.
 func (r *Report) cells() []*Cell {
 	var cells []*Cell
 	for _, t := range r.Tables {
@@ -100,11 +114,6 @@ func (r *Report) cells() []*Cell {
 		}
 	}
 	return cells
-}
-
-// with returns the cells of the statuses given.
-func (r *Report) with(statuses ...rundir.Status) []*Cell {
-	return slices.DeleteFunc(r.cells(), func(c *Cell) bool { return !slices.Contains(statuses, c.Status) })
 }
 
 // family returns the family of a scenario FAMILY.NAME.

@@ -48,7 +48,7 @@ func Text(w io.Writer, r *Report, opts TextOptions) error {
 	for _, s := range r.sections() {
 		fmt.Fprintf(&b, "\n%s\n", s.title)
 		for _, it := range s.items {
-			fmt.Fprintf(&b, "  %s\n", clean(it.title))
+			writeFolded(&b, "  ", clean(it.title), width)
 			for _, l := range it.lines {
 				writeFolded(&b, "    ", l[0]+": "+clean(l[1]), width)
 			}
@@ -64,7 +64,6 @@ func Text(w io.Writer, r *Report, opts TextOptions) error {
 func matrix(t *Table, width int, color bool) string {
 	tw := table.NewWriter()
 	tw.SetStyle(table.StyleLight)
-	tw.Style().Options.SeparateRows = true
 	tw.Style().Format.Header = text.FormatDefault
 	header := table.Row{"scenario"}
 	for _, p := range t.Profiles {
@@ -74,12 +73,15 @@ func matrix(t *Table, width int, color bool) string {
 	first := firstColumn(t)
 	column := (width - 1 - (first + 3)) / max(len(t.Profiles), 1)
 	column = max(column-3, minColumn)
-	for _, row := range t.Rows {
-		cells := table.Row{fold(clean(slashed(row.Scenario)), first, "/-_")}
-		for _, c := range row.Cells {
-			cells = append(cells, drawn(c, column, color))
+	for i := range t.Rows {
+		tw.AppendSeparator()
+		for _, row := range t.Rows[i].lines() {
+			cells := table.Row{fold(clean(row.label()), first, "/-_")}
+			for _, c := range row.Cells {
+				cells = append(cells, drawn(c, column, color))
+			}
+			tw.AppendRow(cells)
 		}
-		tw.AppendRow(cells)
 	}
 	return tw.Render()
 }
@@ -87,8 +89,10 @@ func matrix(t *Table, width int, color bool) string {
 // firstColumn returns the width of the column of scenarios.
 func firstColumn(t *Table) int {
 	first := 0
-	for _, row := range t.Rows {
-		first = max(first, utf8.RuneCountInString(clean(slashed(row.Scenario))))
+	for i := range t.Rows {
+		for _, row := range t.Rows[i].lines() {
+			first = max(first, utf8.RuneCountInString(clean(row.label())))
+		}
 	}
 	return min(first, maxFirst)
 }
@@ -104,12 +108,21 @@ func split(t *Table, width int) []Table {
 	for from := 0; from < n; from += each {
 		to := min(from+each, n)
 		part := Table{Profiles: t.Profiles[from:to]}
-		for _, row := range t.Rows {
-			part.Rows = append(part.Rows, Row{Scenario: row.Scenario, Cells: row.Cells[from:to]})
+		for i := range t.Rows {
+			part.Rows = append(part.Rows, t.Rows[i].part(from, to))
 		}
 		tables = append(tables, part)
 	}
 	return tables
+}
+
+// part returns some columns of a row and of its modes.
+func (r *Row) part(from, to int) Row {
+	p := Row{Scenario: r.Scenario, Mode: r.Mode, Cells: r.Cells[from:to]}
+	for i := range r.Modes {
+		p.Modes = append(p.Modes, r.Modes[i].part(from, to))
+	}
+	return p
 }
 
 // drawn returns what stands in a cell, folded to width and coloured.
