@@ -90,6 +90,8 @@ const (
 	ModeOSync     = "osync"     // O_SYNC: on the server when it returns
 	ModeUnflushed = "unflushed" // write alone: on the server after a later fsync or close of the lane
 	ModeShared    = "shared"    // of a lock: shared (read) lock
+	ModeWaiting   = "waiting"   // of a lock: asked for once, and waited for in the kernel
+	ModeRetried   = "retried"   // of a lock: asked for again and again, from the first time on
 	ModeTrunc     = "trunc"     // of an open: O_TRUNC
 )
 

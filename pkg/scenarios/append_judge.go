@@ -10,14 +10,15 @@ import (
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
-// leastContested is how many appends of each mode with two racers must overlap
-// one of the other side, or nothing was put to the test.
+// leastContested is how often the sides must meet in a mode with two racers, or
+// nothing was put to the test: an append that overlaps one of the other side, a
+// lock that was asked for while the other side held it.
 const leastContested = 4
 
 func judgeAppendRace(e *Evidence) Judgement {
 	var j Judgement
 	for _, name := range appendRace().Modes {
-		j.Modes = append(j.Modes, judgeRecords(e, name, name != modeAlternating))
+		j.Modes = append(j.Modes, judgeRecords(e, name))
 	}
 	j.Outcomes = judgeLedger(e)
 	return j
@@ -25,21 +26,25 @@ func judgeAppendRace(e *Evidence) Judgement {
 
 // judgeRecords compares the records that two clients were told are in a file
 // with what is there.
-func judgeRecords(e *Evidence, name string, racing bool) Mode {
+func judgeRecords(e *Evidence, name string) Mode {
 	ops := opsOf(e.Ops, name)
 	r := sortRecords(ops)
-	model := judgeModels(ops, consistency.AppendLog).Models
-	m := Mode{Name: name, Models: model}
-	m.Notes = append(m.Notes, fmt.Sprintf("%s: %d of %d acknowledged records are not in the file; %d appends overlap one of the other side", name, len(r.lost), r.acked, r.contested))
+	r.slots = name == modeDisjoint || name == modeDisjointOSync
+	j := judgeModels(ops, consistency.AppendLog)
+	m := Mode{Name: name, Models: j.Models}
+	inconclusive := func(format string, args ...any) {
+		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Inconclusive, format, args...))
+	}
+	m.Notes = append(m.Notes, fmt.Sprintf("%s: %d of %d acknowledged records are not in the file, which has %d bytes of zeros; %d times the sides met", name, len(r.lost), r.acked, r.zeros, r.met))
 	switch {
 	case r.truths == 0:
-		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Inconclusive, "nothing was read of the file on the server's disk"))
-	case r.clients < 2 || r.acked < raceLeast(name):
-		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Inconclusive, "%d records of %d clients were acknowledged, at least %d of 2 are wanted", r.acked, r.clients, raceLeast(name)))
-	case racing && r.contested < leastContested:
-		m.Outcomes = append(m.Outcomes, outcome.New(outcome.Inconclusive, "only %d appends overlap one of the other side, %d are wanted", r.contested, leastContested))
+		inconclusive("nothing was read of the file on the server's disk")
+	case r.clients < 2 || r.acked < r.tried()*3/4:
+		inconclusive("%d records of %d clients were acknowledged, at least %d of 2 are wanted", r.acked, r.clients, r.tried()*3/4)
+	case name != modeAlternating && r.met < leastContested:
+		inconclusive("the sides met only %d times, %d are wanted", r.met, leastContested)
 	default:
-		m.Outcomes = append(m.Outcomes, r.outcomes(model[0])...)
+		m.Outcomes = append(m.Outcomes, r.outcomes(j.Models[0])...)
 	}
 	for i := range m.Outcomes {
 		m.Outcomes[i] = m.Outcomes[i].In("history.jsonl")
@@ -47,26 +52,26 @@ func judgeRecords(e *Evidence, name string, racing bool) Mode {
 	return m
 }
 
-// raceLeast is how many records of a mode must have been acknowledged: three
-// of four that were tried.
-func raceLeast(name string) int {
-	if name == modeDisjoint || name == modeDisjointOSync {
-		return pageSize / slotSize * 3 / 4
-	}
-	return 2 * raceRecords * 3 / 4
-}
-
 // records is what became of the records of one file.
 type records struct {
-	acked     int
-	clients   int           // that had a record acknowledged
-	contested int           // appends that overlap one of another client
-	doubtful  int           // appends without a clear answer
-	lost      []*history.Op // acknowledged and not in the file
-	vanished  []*history.Op // lost, and no other client wrote at that time or later
-	torn      []*history.Op // stretches of the file that are no record
-	zeros     []*history.Op // stretches of zeros
-	truths    int
+	acked    int
+	clients  int           // that had a record acknowledged
+	met      int           // appends that overlap one of another client, or locks asked for while it had them
+	doubtful int           // appends without a clear answer
+	lost     []*history.Op // acknowledged and not in the file
+	vanished []*history.Op // lost, and no other client wrote at that time or later
+	torn     []*history.Op // stretches of the file that are no record
+	zeros    int64         // bytes of zeros in the file
+	truths   int           // stretches of the file
+	slots    bool          // each record has its place in a page that was zeros before
+}
+
+// tried is how many records were to be written.
+func (r records) tried() int {
+	if r.slots {
+		return pageSize / slotSize
+	}
+	return 2 * raceRecords
 }
 
 func sortRecords(ops []history.Op) records {
@@ -85,7 +90,7 @@ func sortRecords(ops []history.Op) records {
 			there[op.Value] = true
 		case op.Kind == history.KindNUL:
 			r.truths++
-			r.zeros = append(r.zeros, op)
+			r.zeros += op.Size
 		default:
 			r.truths++
 			r.torn = append(r.torn, op)
@@ -93,7 +98,7 @@ func sortRecords(ops []history.Op) records {
 	}
 	for _, op := range appends {
 		if slices.ContainsFunc(appends, func(o *history.Op) bool { return o.Client != op.Client && overlap(o, op) }) {
-			r.contested++
+			r.met++
 		}
 		if op.Result != history.OK {
 			r.doubtful++
@@ -110,6 +115,8 @@ func sortRecords(ops []history.Op) records {
 		}
 	}
 	r.clients = len(clients)
+	asked, _, _ := handovers(holdings(ops))
+	r.met += asked
 	return r
 }
 
@@ -138,6 +145,9 @@ func (r records) outcomes(model rundir.ModelResult) []outcome.Outcome {
 	if len(r.torn) > 0 {
 		out = append(out, outcome.New(outcome.Torn, "%d stretches of the file are no whole record, the first of them %d bytes at offset %d", len(r.torn), r.torn[0].Size, r.torn[0].Offset).From("disk"))
 	}
+	if r.zeros > 0 && !r.slots {
+		out = append(out, outcome.New(outcome.Corrupt, "the file has %d bytes of zeros, which nobody appended", r.zeros).From("disk"))
+	}
 	switch {
 	case len(out) > 0:
 		return out
@@ -145,8 +155,8 @@ func (r records) outcomes(model rundir.ModelResult) []outcome.Outcome {
 		return []outcome.Outcome{outcome.New(outcome.Durable, "all %d acknowledged records are in the file, once and whole", r.acked).From("disk")}
 	case model.Verdict != string(consistency.Violated):
 		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "%s", model.Words)}
-	case len(r.zeros) > 0 && r.doubtful > 0:
-		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "the file has %d stretches of zeros, and %d appends had no clear answer", len(r.zeros), r.doubtful)}
+	case r.zeros > 0 && r.doubtful > 0:
+		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "the page has %d bytes of zeros left, and %d writes had no clear answer", r.zeros, r.doubtful)}
 	default:
 		return []outcome.Outcome{outcome.New(outcome.Corrupt, "%s", model.Words).From("disk")}
 	}

@@ -1,11 +1,12 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
@@ -67,7 +68,7 @@ func TestJudgeRecords(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		ops  []history.Op
-		calm bool // the mode has no race
+		mode string // "" is racing
 		want []outcome.Word
 	}{
 		{name: "all there", ops: whole, want: []outcome.Word{outcome.Durable}},
@@ -103,6 +104,20 @@ func TestJudgeRecords(t *testing.T) {
 			name: "no answer, and zeros in its place",
 			ops: change(change(whole, history.Truth, "worker1#7", func(op *history.Op) { op.Kind, op.Value = history.KindNUL, "" }),
 				history.Append, "worker1#7", func(op *history.Op) { op.Result = history.Unknown }),
+			want: []outcome.Word{outcome.Corrupt},
+		},
+		{
+			name: "no answer, and zeros in its slot", mode: modeDisjoint,
+			ops: change(change(whole, history.Truth, "worker1#7", func(op *history.Op) { op.Kind, op.Value = history.KindNUL, "" }),
+				history.Append, "worker1#7", func(op *history.Op) { op.Result = history.Unknown }),
+			want: []outcome.Word{outcome.Inconclusive},
+		},
+		{
+			name: "under locks that were waited for", ops: withLocks(whole, true),
+			want: []outcome.Word{outcome.Durable},
+		},
+		{
+			name: "under locks that nobody waited for", ops: withLocks(whole, false),
 			want: []outcome.Word{outcome.Inconclusive},
 		},
 		{
@@ -116,21 +131,22 @@ func TestJudgeRecords(t *testing.T) {
 			name: "one after the other", ops: spread(whole),
 			want: []outcome.Word{outcome.Inconclusive},
 		},
-		{name: "one after the other, as they should", ops: spread(whole), calm: true, want: []outcome.Word{outcome.Durable}},
+		{name: "one after the other, as they should", ops: spread(whole), mode: modeAlternating, want: []outcome.Word{outcome.Durable}},
 		{
 			name: "one side only", ops: slices.DeleteFunc(slices.Clone(whole), func(op history.Op) bool { return op.Client == "worker2" }),
 			want: []outcome.Word{outcome.Inconclusive},
 		},
 		{
 			name: "nobody read the disk", ops: slices.DeleteFunc(slices.Clone(whole), func(op history.Op) bool { return op.Func == history.Truth }),
-			calm: true, want: []outcome.Word{outcome.Inconclusive},
+			mode: modeAlternating, want: []outcome.Word{outcome.Inconclusive},
 		},
 		{name: "nothing", want: []outcome.Word{outcome.Inconclusive}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			m := judgeRecords(&Evidence{Ops: tc.ops}, modeRacing, !tc.calm)
-			if diff := cmp.Diff(tc.want, wordsOf(m.Outcomes)); diff != "" {
+			mode := cmp.Or(tc.mode, modeRacing)
+			m := judgeRecords(&Evidence{Ops: mapOps(tc.ops, func(op *history.Op) { op.File = mode })}, mode)
+			if diff := gocmp.Diff(tc.want, wordsOf(m.Outcomes)); diff != "" {
 				t.Errorf("outcomes (-want +got):\n%s%v", diff, m.Outcomes)
 			}
 		})
@@ -144,6 +160,32 @@ func spread(ops []history.Op) []history.Op {
 		if out[i].Client == "worker2" {
 			out[i].Invoke, out[i].Return = out[i].Invoke+10_000*ms, out[i].Return+10_000*ms
 		}
+	}
+	return out
+}
+
+// withLocks puts every append under a lock, one side after the other in each
+// round. The second side asks early, while the first side holds it, or only
+// when it is free.
+func withLocks(ops []history.Op, early bool) []history.Op {
+	out := mapOps(ops, func(op *history.Op) {
+		if op.Client == "worker2" {
+			op.Invoke, op.Return = op.Seq*100*ms+60*ms, op.Seq*100*ms+95*ms
+		}
+	})
+	for _, op := range slices.Clone(out) {
+		if op.Func != history.Append {
+			continue
+		}
+		lock, unlock := op, op
+		lock.Func, lock.Lane, lock.Value, lock.Mode = history.Lock, lockLane, "", history.ModeRetried
+		lock.Invoke, lock.Return = op.Invoke-2*ms, op.Invoke-ms
+		if early && op.Client == "worker2" {
+			lock.Invoke -= 30 * ms
+		}
+		unlock.Func, unlock.Lane, unlock.Value, unlock.Mode = history.Unlock, lockLane, "", ""
+		unlock.Invoke, unlock.Return = op.Return, op.Return+ms
+		out = append(out, lock, unlock)
 	}
 	return out
 }

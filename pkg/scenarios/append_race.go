@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/payload"
@@ -27,10 +28,8 @@ const (
 	// raceRecordSize is a record's size in bytes. It divides no page, so that
 	// records that were laid over each other page by page show as torn.
 	raceRecordSize = 100
-	// raceTimeout bounds one mode. It is past the longest pause between two
-	// attempts of an NFSv4 client to get a lock: 30 s, NFS4_LOCK_MAXTIMEOUT in
-	// fs/nfs/nfs4proc.c.
-	raceTimeout = 60 * time.Second
+	// raceTimeout bounds one mode, with all profiles at once on emulated machines.
+	raceTimeout = 2 * time.Minute
 )
 
 func appendRace() Scenario {
@@ -52,9 +51,9 @@ func driveAppendRace(ctx context.Context, b *Batch) error {
 				race func(ctx context.Context, c *Cell, file string) error
 			}{
 				{modeAlternating, b.appendInTurn},
-				{modeRacing, b.racers("none")},
-				{modeLocked, b.racers("posix")},
-				{modeFlock, b.racers("flock")},
+				{modeRacing, b.appendAtOnce},
+				{modeLocked, b.lockedAppenders("posix")},
+				{modeFlock, b.lockedAppenders("flock")},
 				{modeDisjoint, b.disjointWriters(history.ModeFsync)},
 				{modeDisjointOSync, b.disjointWriters(history.ModeOSync)},
 			} {
@@ -75,11 +74,7 @@ func (b *Batch) raceAndRead(ctx context.Context, c *Cell, file string, race func
 	if err := race(bounded, c, file); err != nil && bounded.Err() == nil {
 		return err
 	}
-	node, err := b.node(ctx, b.server())
-	if err != nil {
-		return err
-	}
-	return c.logTruth(ctx, node, c.Export.Path+"/"+file, file)
+	return c.diskTruth(ctx, b.on(b.server()), file)
 }
 
 // sides are the two clients.
@@ -112,47 +107,83 @@ type placed struct {
 }
 
 // writeRecord writes one record by the request, which says through which
-// descriptor or path, and notes it as an append.
-func (c *Cell) writeRecord(ctx context.Context, v *vantage, s placed, req proto.Request) error {
-	data, err := s.record.Append(nil, s.size)
+// descriptor or path.
+func (v *vantage) writeRecord(ctx context.Context, p placed, req proto.Request) (history.Op, error) {
+	data, err := p.record.Append(nil, p.size)
 	if err != nil {
-		return err
+		return history.Op{}, err
 	}
-	req.Op, req.Lane, req.Data, req.Offset = proto.OpWriteRecord, c.Key+s.file, data, s.offset
+	req.Op, req.Data, req.Offset = proto.OpWriteRecord, data, p.offset
 	t, err := v.do(ctx, req)
 	if err != nil {
-		return err
+		return history.Op{}, err
 	}
-	c.op(v.machine, timedOp(t, history.Op{
-		Client: v.machine, Lane: "appender", Func: history.Append, File: s.file, Mode: s.mode,
-		Value: recordValue(s.record), Seq: s.record.Seq, Offset: s.offset, Size: int64(s.size), Result: writeResult(t.Response),
-	}))
-	return nil
+	return timedOp(t, history.Op{
+		Client: v.machine, Lane: "appender", Func: history.Append, File: p.file, Mode: p.mode,
+		Value: recordValue(p.record), Seq: p.record.Seq, Offset: p.offset, Size: int64(p.size), Result: writeResult(t.Response),
+	}), nil
 }
 
-// racers returns a race of two appenders that keep the file open, fsync after
-// every record and take the lock, if any, for each of them.
-func (b *Batch) racers(lock string) func(ctx context.Context, c *Cell, file string) error {
+// writeRecord is that of v, and notes the operation.
+func (c *Cell) writeRecord(ctx context.Context, v *vantage, p placed, req proto.Request) error {
+	req.Lane = c.Key + p.file
+	op, err := v.writeRecord(ctx, p, req)
+	if err == nil {
+		c.op(v.machine, op)
+	}
+	return err
+}
+
+// appendAtOnce lets two appenders race that keep the file open and fsync after
+// every record.
+func (b *Batch) appendAtOnce(ctx context.Context, c *Cell, file string) error {
+	sides := b.sides()
+	return atOnce(len(sides), func(i int) error {
+		f, err := c.append(ctx, sides[i].client, sides[i].machine, sides[i].machine, file, proto.StreamSpec{
+			Path: c.mountPoint() + "/" + file, Client: sides[i].machine, Sync: "fsync",
+			Size: raceRecordSize, MaxRecords: raceRecords, OnError: "reopen", Advance: true,
+		})
+		if err != nil {
+			return err
+		}
+		defer waiting(ctx)()
+		err = f.await(ctx, "the last append", func(f *follower) bool { return f.done })
+		// Whatever it still waits for, it is not left running.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		_, stopErr := f.stop(last)
+		return errors.Join(err, stopErr)
+	})
+}
+
+// lockedAppenders returns a race of two appenders that take a lock for every
+// record, and leave it to the unlock to flush.
+func (b *Batch) lockedAppenders(kind string) func(ctx context.Context, c *Cell, file string) error {
 	return func(ctx context.Context, c *Cell, file string) error {
-		sides := b.sides()
-		return atOnce(len(sides), func(i int) error {
-			f, err := c.append(ctx, sides[i].client, sides[i].machine, sides[i].machine, file, proto.StreamSpec{
-				Path: c.mountPoint() + "/" + file, Client: sides[i].machine, Sync: "fsync", Lock: lock,
-				Size: raceRecordSize, MaxRecords: raceRecords, OnError: "reopen", Advance: true,
-			})
-			if err != nil {
-				return err
+		flags := []proto.Flag{proto.RDWR, proto.CREAT, proto.APPEND}
+		return b.contend(ctx, c, file, kind, flags, func(ctx context.Context, h *holder) error {
+			for range raceRecords {
+				if err := h.hold(ctx, h.retry, h.appendOne); err != nil {
+					return err
+				}
+				if err := pause(ctx, lockPause); err != nil {
+					return err
+				}
 			}
-			defer waiting(ctx)()
-			err = f.await(ctx, "the last append", func(f *follower) bool { return f.done })
-			// Whatever it still waits for, it is not left running.
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-			defer cancel()
-			_, stopErr := f.stop(last)
-			return errors.Join(err, stopErr)
+			return nil
 		})
 	}
 }
 
-// stopTimeout bounds the end of a stream, whose last call may hang.
-const stopTimeout = 5 * time.Second
+// appendOne appends the holder's next record.
+func (h *holder) appendOne(ctx context.Context) (ended func(unlock agent.Timed, err error), err error) {
+	h.seq++
+	op, err := h.v.writeRecord(ctx, placed{
+		file: h.file, mode: history.ModeLocked, record: payload.Record{Client: h.v.machine, Seq: h.seq}, size: raceRecordSize,
+	}, proto.Request{FD: h.fd, Lane: h.lane()})
+	if err != nil {
+		return nil, err
+	}
+	op.Lane = dataLane
+	return h.endWithUnlock(op), nil
+}

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent/proto"
@@ -30,31 +31,19 @@ func driveLostLock(ctx context.Context, b *Batch) error {
 		return b.each(ctx, "both sides take one lock", func(ctx context.Context, c *Cell) error {
 			ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 			defer cancel()
-			var holders []*holder
-			for _, side := range b.sides() {
-				t, err := side.must(ctx, proto.Request{
-					Op: proto.OpOpen, Path: c.mountPoint() + "/" + plantedLock, Flags: []proto.Flag{proto.RDWR, proto.CREAT},
-				})
+			// Neither gives back what it has before the other has it too.
+			var both sync.WaitGroup
+			both.Add(len(b.sides()))
+			return b.contend(ctx, c, plantedLock, "posix", []proto.Flag{proto.RDWR, proto.CREAT}, func(ctx context.Context, h *holder) error {
+				err := h.wait(ctx)
+				both.Done()
+				both.Wait()
 				if err != nil {
 					return err
 				}
-				holders = append(holders, &holder{c: c, v: side, file: plantedLock, kind: "posix", fd: t.FD})
-			}
-			for _, act := range []func(*holder) error{
-				func(h *holder) error { return h.take(ctx) },
-				func(h *holder) error {
-					_, err := h.release(ctx)
-					return err
-				},
-				func(h *holder) error { return h.v.closeFD(ctx, h.fd) },
-			} {
-				for _, h := range holders {
-					if err := act(h); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
+				_, err = h.release(ctx)
+				return err
+			})
 		})
 	})
 }

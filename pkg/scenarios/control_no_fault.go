@@ -7,10 +7,15 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/outcome"
+	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
 // missedFault is the fault that control-no-fault claims and does not do.
 const missedFault = "flip-byte"
+
+// missedWithin is how long the proof is waited for: long enough for what hits
+// another file to be done on a busy emulated machine.
+const missedWithin = 10 * time.Second
 
 // ByFaultProof is the detector of trials whose fault never took effect.
 func ByFaultProof(e *Evidence) Judgement {
@@ -42,7 +47,11 @@ func driveNoFault(ctx context.Context, b *Batch) error {
 			if err != nil {
 				return err
 			}
-			_, err = b.injectFor(ctx, []*Cell{c}, missAim(b.server().Name, path))
+			other := path + ".other"
+			if _, err := node.Run(ctx, "cp "+sshnode.Quote(path, other)); err != nil {
+				return err
+			}
+			_, err = b.injectFor(ctx, []*Cell{c}, missAim(b.server().Name, path, other))
 			var missed *fault.NotProvenError
 			if !errors.As(err, &missed) {
 				return errors.Join(errors.New("a fault that missed its aim was taken for proven"), err)
@@ -55,15 +64,13 @@ func driveNoFault(ctx context.Context, b *Batch) error {
 	})
 }
 
-// missAim flips a byte in a copy of the file, and asks for the proof in the
-// file itself.
-func missAim(machine, path string) fault.Spec {
-	aim, other := flipByte(machine, path, flippedOffset), flipByte(machine, path+".other", flippedOffset)
-	return fault.Spec{
-		Name: missedFault, Machine: machine, ProveWithin: 5 * time.Second,
-		Inject: "cp " + path + " " + path + ".other\n" + other.Inject, Undo: other.Undo,
-		Prove: aim.Prove, ProveUndone: other.ProveUndone,
-	}
+// missAim flips a byte in another file, and asks for the proof in the one that
+// was aimed at.
+func missAim(machine, aim, other string) fault.Spec {
+	spec := flipByte(machine, other, flippedOffset)
+	spec.Name, spec.Prove = missedFault, flipByte(machine, aim, flippedOffset).Prove
+	spec.ProveWithin = missedWithin
+	return spec
 }
 
 // faultMissed wants the record of a fault that was tried.

@@ -17,7 +17,7 @@ func expectedAppends() []Expectation {
 		},
 		{
 			Scenario: scenario, Modes: []string{modeAlternating}, Profiles: []string{"nocto"},
-			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN"),
+			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN", "CORRUPT"),
 			Why:     "without close-to-open an open need not learn how long the file has become, and an append goes to the end that the client knows",
 			Source:  "nfs(5) cto / nocto; fs/nfs/file.c nfs_file_write: only a size known to be old is asked for",
 		},
@@ -29,13 +29,13 @@ func expectedAppends() []Expectation {
 		},
 		{
 			Scenario: scenario, Modes: []string{modeRacing}, Profiles: any,
-			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN"),
-			Why:     "NFS has no append: the client writes at the end that it knows, and two clients may know the same one",
+			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN", "CORRUPT"),
+			Why:     "NFS has no append: the client writes at the end that it knows, and two clients may know the same one; open(2) says that the file may be corrupted",
 			Source:  "open(2) O_APPEND; RFC 1813 section 4.11; fs/nfs/file.c nfs_file_write",
 		},
 		{
 			Scenario: scenario, Modes: []string{modeLocked, modeFlock}, Profiles: local,
-			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN"),
+			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN", "CORRUPT"),
 			Why:     "the locks never leave the client, so that they keep nobody out on the other one",
 			Source:  "nfs(5) local_lock, nolock",
 		},

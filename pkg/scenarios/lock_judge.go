@@ -44,8 +44,10 @@ func judgeLocks(ops []history.Op, kind string) Mode {
 		m.Outcomes = append(m.Outcomes, o)
 	}
 	m.Notes = append(m.Notes, fmt.Sprintf("%s: %d of %d locks were asked for while the other side held it", kind, asked, len(held)))
-	if f := outcome.Summarize("ms", waits, float64(errNS)/1e6); f != nil {
-		m.Notes = append(m.Notes, fmt.Sprintf("%s: from one side's unlock to the other's lock %s", kind, f.Detail()))
+	for _, how := range []string{history.ModeRetried, history.ModeWaiting} {
+		if f := outcome.Summarize("ms", waits[how], float64(errNS)/1e6); f != nil {
+			m.Notes = append(m.Notes, fmt.Sprintf("%s: from one side's unlock to the other's lock, %s: %s", kind, how, f.Detail()))
+		}
 	}
 	return m
 }
@@ -83,18 +85,19 @@ func inOrder(ops []history.Op) []*history.Op {
 }
 
 // handovers counts the locks that were asked for while the other side had it,
-// and measures for those that waited, in ms, from the call of the other side's
-// unlock to the return of the lock.
-func handovers(list []held) (asked int, waits []float64, errNS int64) {
+// and measures for those that had to wait, in ms and by how they were asked
+// for, from the call of the other side's unlock to the return of the lock.
+func handovers(list []held) (asked int, waits map[string][]float64, errNS int64) {
+	waits = map[string][]float64{}
 	for i, h := range list {
 		contested := false
 		for k, o := range list {
-			if o.lock.Client == h.lock.Client || h.lock.Invoke < o.lock.Return || h.lock.Invoke > o.unlock.Invoke {
+			if o.lock.Client == h.lock.Client || h.lock.Return < o.lock.Return || h.lock.Invoke > o.unlock.Invoke {
 				continue
 			}
 			contested = true
 			if k == i-1 && o.unlock.Invoke <= h.lock.Return {
-				waits = append(waits, float64(h.lock.Return-o.unlock.Invoke)/1e6)
+				waits[h.lock.Mode] = append(waits[h.lock.Mode], float64(h.lock.Return-o.unlock.Invoke)/1e6)
 				errNS = max(errNS, h.lock.ErrNS+o.unlock.ErrNS)
 			}
 		}

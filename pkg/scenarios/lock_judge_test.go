@@ -28,7 +28,7 @@ func turns(n int) []history.Op {
 		given := int64(i+1) * 100 * ms // and given back 95 ms later
 		value := fmt.Sprintf("%s-%d", client, i)
 		ops = append(ops,
-			op(client, lockLane, history.Lock, "", "", given-30*ms, given),
+			op(client, lockLane, history.Lock, history.ModeWaiting, "", given-30*ms, given),
 			op(client, dataLane, history.Read, history.ModeLocked, before, given+20*ms, given+30*ms),
 			op(client, dataLane, history.Write, history.ModeLocked, value, given+50*ms, given+96*ms),
 			op(client, lockLane, history.Unlock, "", "", given+95*ms, given+96*ms))
