@@ -7,7 +7,7 @@ func expectedWriters() []Expectation {
 
 func expectedAppends() []Expectation {
 	const scenario = "nfs/append-race"
-	any, local := []string{"*"}, localLocks()
+	any := []string{"*"}
 	return []Expectation{
 		{
 			Scenario: scenario, Modes: []string{""}, Profiles: any,
@@ -34,9 +34,15 @@ func expectedAppends() []Expectation {
 			Source:  "open(2) O_APPEND; RFC 1813 section 4.11; fs/nfs/file.c nfs_file_write",
 		},
 		{
-			Scenario: scenario, Modes: []string{modeLocked, modeFlock}, Profiles: local,
+			Scenario: scenario, Modes: []string{modeLocked}, Profiles: localPOSIX(),
 			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN", "CORRUPT"),
 			Why:     "the locks never leave the client, so that they keep nobody out on the other one",
+			Source:  "nfs(5) nolock",
+		},
+		{
+			Scenario: scenario, Modes: []string{modeFlock}, Profiles: localFlock(),
+			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN", "CORRUPT"),
+			Why:     "flock locks never leave the client, so that they keep nobody out on the other one",
 			Source:  "nfs(5) local_lock, nolock",
 		},
 		{
@@ -63,6 +69,7 @@ func expectedAppends() []Expectation {
 func expectedLocks() []Expectation {
 	const scenario = "nfs/lock-handover"
 	any := []string{"*"}
+	twoWriters := allow("TWO_WRITERS", "LOST_UPDATE", "LINEARIZABLE", "BOUNDED_STALE", "UNBOUNDED_STALE", "TORN", "DURABLE")
 	return []Expectation{
 		{
 			Scenario: scenario, Modes: []string{""}, Profiles: any,
@@ -71,9 +78,15 @@ func expectedLocks() []Expectation {
 			Source:  "docs/scenarios.md, how a trial goes",
 		},
 		{
-			Scenario: scenario, Modes: lockKinds(), Profiles: localLocks(),
-			Allowed: allow("TWO_WRITERS<=90", "LOST_UPDATE", "LINEARIZABLE", "BOUNDED_STALE", "UNBOUNDED_STALE", "TORN", "DURABLE"),
+			Scenario: scenario, Modes: []string{"posix", "ofd"}, Profiles: localPOSIX(),
+			Allowed: twoWriters,
 			Why:     "the locks never leave the client: both sides hold one at once, and rewrite what they read at the same time",
+			Source:  "nfs(5) nolock",
+		},
+		{
+			Scenario: scenario, Modes: []string{"flock"}, Profiles: localFlock(),
+			Allowed: twoWriters,
+			Why:     "flock locks never leave the client: both sides hold one at once, and rewrite what they read at the same time",
 			Source:  "nfs(5) local_lock, nolock",
 		},
 		{
@@ -85,5 +98,7 @@ func expectedLocks() []Expectation {
 	}
 }
 
-// localLocks are the profiles whose locks stay on the client.
-func localLocks() []string { return []string{"nolock", "local_lock*"} }
+// localPOSIX are the profiles whose fcntl locks stay on the client, localFlock
+// those whose flock locks do.
+func localPOSIX() []string { return []string{"nolock"} }
+func localFlock() []string { return []string{"nolock", "local_lock"} }
