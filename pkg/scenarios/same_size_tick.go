@@ -1,9 +1,11 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
@@ -17,7 +19,7 @@ const (
 	// long: the window is a tick of the server's clock, 4 ms at CONFIG_HZ=250
 	// (fs/inode.c current_time, before the multigrain timestamps of Linux 6.13).
 	tickAttempts = 40
-	tickTime     = 1500 * time.Millisecond
+	tickTime     = time.Second
 	// tickSuspect is after how long a reader that opens the file over and over
 	// and has not seen the last version is watched for good.
 	tickSuspect = 150 * time.Millisecond
@@ -27,6 +29,9 @@ const (
 	tickWatchEvery = 100 * time.Millisecond
 	// tickPairs is how many pairs of writes there must be.
 	tickPairs = 5
+	// tickSize is the size of a version in bytes: within one page, since a READ of
+	// two may show one of each, and the reader then keeps that mix for good.
+	tickSize = 2048
 )
 
 // sameSizeTick writes two versions of one size right after each other while
@@ -38,7 +43,9 @@ func (b *Batch) sameSizeTick(ctx context.Context, c *Cell, turn chan struct{}) e
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	w := c.versions(b.on(b.Target), modeSameSizeTick, byFsync)
+	how := byFsync
+	how.size = tickSize
+	w := c.versions(b.on(b.Target), modeSameSizeTick, how)
 	fresh, err := b.tickPairs(ctx, c, w)
 	<-turn
 	if err == nil && !fresh {
@@ -131,18 +138,20 @@ func judgeSameSizeTick(e *Evidence) Mode {
 // tickBetween counts the pairs of writes, and those whose first was read.
 func tickBetween(ops []history.Op) (between, pairs int) {
 	read := map[string]bool{}
-	written := 0
+	var writes []*history.Op
 	for i := range ops {
 		switch op := &ops[i]; {
 		case op.Func == history.Read:
 			read[op.Value] = true
 		case isWrite(op):
-			written++
+			writes = append(writes, op)
 		}
 	}
-	for n := 2; n+1 <= written; n += 2 {
+	// The two of a pair are asked for at once: which comes first is chance.
+	slices.SortFunc(writes, func(a, b *history.Op) int { return cmp.Compare(a.Invoke, b.Invoke) })
+	for i := 1; i+1 < len(writes); i += 2 {
 		pairs++
-		if read[versionToken(n)] {
+		if read[writes[i].Value] {
 			between++
 		}
 	}
