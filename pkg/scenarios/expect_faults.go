@@ -7,11 +7,14 @@ func expectedFaults() []Expectation {
 	return slices.Concat(expectedRestart(), expectedServerCrash(), expectedPartition(), expectedClientCrash())
 }
 
+// stateless are the profiles of NFSv3 whose POSIX locks are the server's.
+func stateless() []string { return []string{"v3", "soft-v3", "nocto", "local_lock"} }
+
 func expectedRestart() []Expectation {
 	scenario := "nfs/server-restart"
 	return []Expectation{
 		{
-			Scenario: scenario, Profiles: localLocks(),
+			Scenario: scenario, Profiles: []string{"nolock"},
 			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "RECOVERED_AFTER_GRACE", "TWO_WRITERS", "CLEAN"),
 			Why:     "the lock is the client's own affair, so the other client is given one too, restart or not",
 			Source:  "nfs(5) lock / nolock, local_lock",
@@ -23,7 +26,7 @@ func expectedRestart() []Expectation {
 			Source:  "nfs(5) soft, timeo, retrans; sm-notify(8)",
 		},
 		{
-			Scenario: scenario, Profiles: []string{"v3", "*-v3"},
+			Scenario: scenario, Profiles: stateless(),
 			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "LOCK_LOST", "CLEAN"),
 			Why:     "lockd drops its locks when nfsd stops; clients reclaim them only when sm-notify tells of a reboot, and it runs once per boot, not when the service restarts",
 			Source:  "sm-notify(8): once per boot unless -f; fs/lockd/svc.c lockd_down; systemd unit rpc-statd-notify.service (RemainAfterExit)",
@@ -84,7 +87,7 @@ func expectedPartition() []Expectation {
 	long := []string{"*-long", modeFrozen}
 	return []Expectation{
 		{
-			Scenario: scenario, Profiles: localLocks(),
+			Scenario: scenario, Profiles: []string{"nolock"},
 			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "TWO_WRITERS", "CLEAN"),
 			Why:     "a hard mount waits; the lock is the client's own affair, so the other client is given one too, cut or not",
 			Source:  "nfs(5) hard, nolock, local_lock",
@@ -96,10 +99,10 @@ func expectedPartition() []Expectation {
 			Source:  "nfs(5) soft, timeo, retrans; net/sunrpc/clnt.c rpc_check_timeout",
 		},
 		{
-			Scenario: scenario, Modes: long, Profiles: []string{"v3"},
-			Allowed: allow("DURABLE", "RECOVERED", "EXCLUSIVE"),
-			Why:     "a hard mount waits for as long as it takes; NLM locks have no lease and stay",
-			Source:  "nfs(5) hard; X/Open XNFS, Network Lock Manager",
+			Scenario: scenario, Modes: long, Profiles: stateless(),
+			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "EXCLUSIVE"),
+			Why:     "a hard mount waits for as long as it takes; NLM locks have no lease and stay. With nocto an open asks nobody while cached attributes are trusted",
+			Source:  "nfs(5) hard, nocto; X/Open XNFS, Network Lock Manager",
 		},
 		{
 			Scenario: scenario, Modes: long, Profiles: []string{"soft"},
@@ -133,13 +136,13 @@ func expectedClientCrash() []Expectation {
 	lock := []string{modeCrashLock}
 	return []Expectation{
 		{
-			Scenario: scenario, Modes: lock, Profiles: localLocks(),
+			Scenario: scenario, Modes: lock, Profiles: []string{"nolock"},
 			Allowed: allow("TWO_WRITERS"),
 			Why:     "the server knows of no lock",
 			Source:  "nfs(5) lock / nolock, local_lock",
 		},
 		{
-			Scenario: scenario, Modes: lock, Profiles: []string{"v3", "*-v3"},
+			Scenario: scenario, Modes: lock, Profiles: stateless(),
 			Allowed: allow("EXCLUSIVE", "RECOVERED"),
 			Why:     "NLM locks have no lease: the server drops them when the client has booted and its sm-notify says so",
 			Source:  "sm-notify(8); rpc.statd(8)",

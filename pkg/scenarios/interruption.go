@@ -1,9 +1,11 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
@@ -197,7 +199,7 @@ func oncePerWord(list []outcome.Outcome) []outcome.Outcome {
 	return out
 }
 
-// funcOps returns the operations of one function.
+// funcOps returns the operations of one function, by their invocation.
 func funcOps(ops []history.Op, fn string) []history.Op {
 	var out []history.Op
 	for i := range ops {
@@ -205,6 +207,7 @@ func funcOps(ops []history.Op, fn string) []history.Op {
 			out = append(out, ops[i])
 		}
 	}
+	slices.SortStableFunc(out, func(a, b history.Op) int { return cmp.Compare(a.Invoke, b.Invoke) })
 	return out
 }
 
