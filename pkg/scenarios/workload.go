@@ -200,7 +200,7 @@ func (w *workload) findOnNode(ctx context.Context, v *vantage, state string, c *
 	for _, m := range mounts {
 		if m.IsNFS() && strings.HasPrefix(m.Mountpoint, w.podDir()+"/") {
 			w.hostMount = m.Mountpoint
-			c.own(m.MajorMinor + " ")
+			c.own(v.machine + ": " + m.MajorMinor + " ") // device numbers are a machine's own
 			return c.accept(v.machine, m)
 		}
 	}
