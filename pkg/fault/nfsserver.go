@@ -69,13 +69,12 @@ func NFSThreadsZero(machine string) Spec {
 // durable with it: inject it before the load, never between load and power cut.
 // The machine's own timer does not outlive the boot; the journal does.
 func NFSHold(machine string) Spec {
-	const link = "/etc/systemd/system/" + NFSServerUnit
+	const enabled = "state=$(systemctl is-enabled " + NFSServerUnit + ")\n"
 	return Spec{
 		ID: NewID(), Name: "nfs-hold", Machine: machine,
-		Inject: "set -e\nsystemctl mask " + NFSServerUnit + "\nsync\n",
-		Undo:   "set -e\nif [ \"$(readlink " + link + ")\" = /dev/null ]; then systemctl unmask " + NFSServerUnit + "; fi\n" + startUnit(NFSServerUnit),
-		Prove: "to=$(readlink " + link + ")\necho \"" + NFSServerUnit + " -> $to\"\n" + `[ "$to" = /dev/null ]
-`,
+		Inject:      "set -e\nsystemctl mask " + NFSServerUnit + "\nsync\n",
+		Undo:        enabled + "if [ \"$state\" = masked ]; then systemctl unmask " + NFSServerUnit + "; fi\n" + startUnit(NFSServerUnit),
+		Prove:       enabled + "echo \"" + NFSServerUnit + " is $state\"\n[ \"$state\" = masked ]\n",
 		ProveUndone: nfsdServes,
 	}
 }

@@ -47,6 +47,21 @@ func TestCutRules(t *testing.T) {
 	}
 }
 
+// TestCutRulesMute checks that only the peer's answers are dropped, by their
+// length.
+func TestCutRulesMute(t *testing.T) {
+	t.Parallel()
+	for peer, want := range map[string]string{
+		"192.168.127.10": "ip saddr 192.168.127.10 tcp sport { 2049 } meta length > 72 counter drop",
+		"fd00::1":        "ip6 saddr fd00::1 tcp sport { 2049 } meta length > 92 counter drop",
+	} {
+		got := cutRules("nfsim_x", Cut{Peer: netip.MustParseAddr(peer), Mode: Mute}, []uint16{2049})
+		if !strings.Contains(got, want) || strings.Contains(got, "hook output") {
+			t.Error(got)
+		}
+	}
+}
+
 // peerAddr makes this test's own process an echo server, in the network
 // namespace that it was started in.
 const peerAddr = "NFSIM_TEST_PEER"

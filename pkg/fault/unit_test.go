@@ -119,6 +119,7 @@ func TestNFSServerFaults(t *testing.T) {
 		{NFSStop("server"), "ActiveState=inactive threads=0"},
 		{NFSRestart("server"), "active since 200 us, before 100 us"},
 		{NFSThreadsZero("server"), "threads=0"},
+		{NFSHold("server"), "nfs-server.service is masked"},
 	} {
 		t.Run(tc.spec.Name, func(t *testing.T) {
 			t.Parallel()
@@ -135,6 +136,9 @@ func TestNFSServerFaults(t *testing.T) {
 "stop nfs-server"*) echo 0 > $DIR/nfsd/threads;;
 "start nfs-server"*) echo 8 > $DIR/nfsd/threads;;
 "restart nfs-server"*) echo 8 > $DIR/nfsd/threads; echo 200 > $DIR/since;;
+"mask nfs-server"*) touch $DIR/masked;;
+"unmask nfs-server"*) rm $DIR/masked;;
+"is-enabled nfs-server"*) if [ -e $DIR/masked ]; then echo masked; exit 1; fi; echo enabled; exit;;
 *ActiveEnterTimestampMonotonic*) cat $DIR/since; exit;;
 esac
 `, 0o644)
