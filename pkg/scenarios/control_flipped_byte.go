@@ -87,12 +87,16 @@ func sawFlippedByte(e *Evidence, seen Judgement) bool {
 			return false
 		}
 	}
-	return corrupt && witnessed(seen, controlSpoilt)
+	return corrupt && witnessed(e, seen, controlSpoilt)
 }
 
-// witnessed says whether the first violation that a model saw is that of the
-// record.
-func witnessed(seen Judgement, record int64) bool {
+// witnessed says whether the one record that is missing is the one given, and a
+// model saw that.
+func witnessed(e *Evidence, seen Judgement, record int64) bool {
+	lost := sortRecords(e.Ops).lost
+	if len(lost) != 1 || lost[0].Seq != record {
+		return false
+	}
 	for _, r := range seen.Models {
 		if len(r.Witness) > 0 {
 			return r.Witness[0].Func == history.Append && r.Witness[0].Seq == record

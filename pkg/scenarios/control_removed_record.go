@@ -42,7 +42,7 @@ func removeRange(machine, path string, offset, length, size int) fault.Spec {
 
 // sawRemovedRecord wants the record that was cut out to be missed, and no other
 // violation.
-func sawRemovedRecord(_ *Evidence, seen Judgement) bool {
+func sawRemovedRecord(e *Evidence, seen Judgement) bool {
 	lost := false
 	for _, o := range seen.Outcomes {
 		if o.Word == outcome.Corrupt {
@@ -50,5 +50,5 @@ func sawRemovedRecord(_ *Evidence, seen Judgement) bool {
 		}
 		lost = lost || o.Word == outcome.AckedLost
 	}
-	return lost && witnessed(seen, controlSpoilt)
+	return lost && witnessed(e, seen, controlSpoilt)
 }
