@@ -85,6 +85,12 @@ func install(ctx context.Context, node *sshnode.Node, path string) error {
 	return nil
 }
 
+// Arch is the node's GOARCH, one that there is an agent for.
+func Arch(ctx context.Context, node *sshnode.Node) (string, error) {
+	arch, _, err := inspect(ctx, node, "/dev/null")
+	return arch, err
+}
+
 // inspect returns the node's GOARCH and the sha256 of what is at path; empty
 // when nothing is.
 func inspect(ctx context.Context, node *sshnode.Node, path string) (arch, sum string, err error) {

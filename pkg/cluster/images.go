@@ -35,19 +35,30 @@ func busyboxCommands() []string {
 	}
 }
 
+// taggedImage is an image of the archive.
+type taggedImage struct {
+	tag  string
+	from v1.Image
+	args []string // of the agent
+}
+
+// WorkloadArchive makes a docker-archive of the workload image alone, without
+// busybox: for workers that are not of our making. The agent is the one for
+// arch, a GOARCH.
+func WorkloadArchive(arch string, agent []byte) ([]byte, error) {
+	image, err := agentImage(agent)
+	if err != nil {
+		return nil, err
+	}
+	return writeImages(arch, taggedImage{WorkloadImage, image, []string{"version"}})
+}
+
 // buildImages makes one docker-archive with both images. They share the layer
 // of the agent, and one archive means one import on each worker.
 func buildImages(s Spec) ([]byte, error) {
-	agent := []File{
-		directory("/data", 0o755),
-		directory("/run/nfsim", 0o755),
-		{Path: "/nfsim-agent", Mode: 0o755, Content: s.AgentBinary},
-		{Path: "/etc/passwd", Mode: 0o644, Content: []byte("root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")},
-		{Path: "/etc/group", Mode: 0o644, Content: []byte("root:x:0:\nnogroup:x:65534:\n")},
-	}
-	base, err := appendLayer(empty.Image, agent)
+	base, err := agentImage(s.AgentBinary)
 	if err != nil {
-		return nil, fmt.Errorf("add agent layer: %w", err)
+		return nil, err
 	}
 	workload := base
 	if s.BusyboxPath != "" {
@@ -59,20 +70,35 @@ func buildImages(s Spec) ([]byte, error) {
 			return nil, fmt.Errorf("add busybox layer: %w", err)
 		}
 	}
+	return writeImages(s.Arch,
+		taggedImage{PauseImage, base, []string{"pause"}},
+		taggedImage{WorkloadImage, workload, []string{"version"}})
+}
+
+// agentImage has the agent and little else.
+func agentImage(agent []byte) (v1.Image, error) {
+	image, err := appendLayer(empty.Image, []File{
+		directory("/data", 0o755),
+		directory("/run/nfsim", 0o755),
+		{Path: "/nfsim-agent", Mode: 0o755, Content: agent},
+		{Path: "/etc/passwd", Mode: 0o644, Content: []byte("root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")},
+		{Path: "/etc/group", Mode: 0o644, Content: []byte("root:x:0:\nnogroup:x:65534:\n")},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("add agent layer: %w", err)
+	}
+	return image, nil
+}
+
+// writeImages makes a docker-archive.
+func writeImages(arch string, list ...taggedImage) ([]byte, error) {
 	images := map[name.Tag]v1.Image{}
-	for _, image := range []struct {
-		tag  string
-		from v1.Image
-		args []string
-	}{
-		{PauseImage, base, []string{"pause"}},
-		{WorkloadImage, workload, []string{"version"}},
-	} {
+	for _, image := range list {
 		tag, err := name.NewTag(image.tag)
 		if err != nil {
 			return nil, fmt.Errorf("name image %s: %w", image.tag, err)
 		}
-		if images[tag], err = configure(image.from, s.Arch, image.args); err != nil {
+		if images[tag], err = configure(image.from, arch, image.args); err != nil {
 			return nil, fmt.Errorf("configure image %s: %w", image.tag, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -110,5 +111,24 @@ func TestImagesAreDeterministic(t *testing.T) {
 		if !bytes.Equal(first, again) {
 			t.Fatal("two builds of the same images differ")
 		}
+	}
+}
+
+func TestWorkloadArchive(t *testing.T) {
+	t.Parallel()
+	archive, err := WorkloadArchive("arm64", []byte("an agent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := openImage(t, archive, WorkloadImage)
+	config, err := image.ConfigFile()
+	if err != nil || config.Architecture != "arm64" {
+		t.Errorf("%+v, %v", config, err)
+	}
+	if !slices.ContainsFunc(imageFiles(t, image), func(line string) bool { return strings.Contains(line, `nfsim-agent "an agent"`) }) {
+		t.Error("the agent is not in it")
+	}
+	if strings.Contains(string(archive), PauseImage) {
+		t.Error("an image that the workers have of their own is in it")
 	}
 }
