@@ -34,7 +34,7 @@ type simRead struct {
 // linearizable, or close-to-open when held is true: then some reads are made
 // through descriptors that were opened long before.
 func simulate(seed uint64, n, files int, held bool) []history.Op {
-	s := &sim{rng: rand.New(rand.NewPCG(seed, 3)), ops: make([]history.Op, 0, n+n/10+files)}
+	s := &sim{rng: rand.New(rand.NewPCG(seed, 3)), ops: make([]history.Op, 0, n+n/3+files)}
 	const lanes = 3
 	for f := range files {
 		for lane := range lanes {
