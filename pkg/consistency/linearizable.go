@@ -35,6 +35,10 @@ func checkLinearizable(ctx context.Context, v *view, t *tally, opts Options) {
 			return
 		}
 	}
+	if stale := v.surelyStale(); stale != nil {
+		t.violate(stale, "file %s: these cannot have happened one after the other: %s", v.name, labels(stale))
+		return
+	}
 	if z := v.zones(); z != nil {
 		if conflict := z.conflict(); conflict != nil {
 			t.violate(conflict, "file %s: these cannot have happened one after the other: %s", v.name, labels(conflict))
@@ -65,6 +69,28 @@ func checkLinearizable(ctx context.Context, v *view, t *tally, opts Options) {
 		t.undecided("file %s: no answer within %s for %d operations", v.name, limit, len(ops))
 	case porcupine.Ok:
 	}
+}
+
+// surelyStale returns a read that was called when a later version than the one
+// that it returned was surely there, with the writes of both; nil when there is
+// none. Zones and the search see intervals only: two writes of one lane whose
+// wide intervals overlap, as those of writes that were sent at once do, come
+// in either order there. The lane itself knows which was first.
+func (v *view) surelyStale() []*history.Op {
+	d := v.whenPublished()
+	for i := range v.reads {
+		r := &v.reads[i]
+		seen := d.seen(v, r)
+		if d.at[seen] >= r.invoke {
+			continue
+		}
+		proof := []*history.Op{v.versions[d.by[seen]].op, r.op}
+		if old := v.versions[seen].op; old != nil {
+			proof = append([]*history.Op{old}, proof...)
+		}
+		return proof
+	}
+	return nil
 }
 
 // States of the register besides the indexes of versions.

@@ -330,7 +330,12 @@ func TestModels(t *testing.T) {
 			a write f one 10 20
 			a unlink f 30 40
 			b read f ENOENT 50 60
-			b read f one 70 80`, Violated, 2, "at the latest from here"},
+			b read f one 70 80`, Violated, 3, "cannot have happened one after the other"},
+		{"gone and back while it is deleted", Linearizable, `
+			a write f one 10 20
+			a unlink f 30 90
+			b read f ENOENT 40 50
+			b read f one 60 70`, Violated, 2, "at the latest from here"},
 		{"no such model", "sequential", `a write f one 10 20`, Unknown, 0, "no such model"},
 	}
 	for _, tt := range tests {

@@ -79,3 +79,29 @@ func TestEveryOldReadIsNoticed(t *testing.T) {
 		}
 	}
 }
+
+// TestLinearizableKnowsTheOrderOfALane checks writes of one lane that were sent
+// at once: their wide intervals overlap, and the lane's own clock says which
+// was first. A reader that stays with the first is no linearizable one.
+func TestLinearizableKnowsTheOrderOfALane(t *testing.T) {
+	t.Parallel()
+	write := func(value string, invoke, ret, outerReturn int64) history.Op {
+		return history.Op{
+			Client: "a", Lane: "l", Func: history.Write, Mode: history.ModeFsync, File: "f", Value: value,
+			Invoke: invoke, Return: ret, ErrNS: 20, OuterInvoke: 1000, OuterReturn: outerReturn, Result: history.OK,
+		}
+	}
+	read := func(value string, invoke int64) history.Op {
+		return history.Op{Client: "b", Lane: "l", Func: history.Read, Mode: history.ModeReopen, File: "f", Value: value, Kind: history.KindToken, Invoke: invoke, Return: invoke + 10, Result: history.OK}
+	}
+	first, second := write("one", 1010, 1050, 1060), write("two", 1055, 1100, 1120)
+	for _, tc := range []struct {
+		value string
+		want  Verdict
+	}{{"two", Holds}, {"one", Violated}} {
+		ops := []history.Op{first, second, read(tc.value, 2000), read(tc.value, 9000)}
+		if r := only(t, ops, Linearizable); r.Verdict != tc.want {
+			t.Errorf("reads of %q: %s, want %s: %s", tc.value, r.Verdict, tc.want, r.Words)
+		}
+	}
+}
