@@ -16,8 +16,8 @@ const (
 	// again.
 	retriedRounds = 8
 	// waitingRounds is how often each side takes the lock by waiting for it in the
-	// kernel, in a quick run. A server that does not call back makes each of these
-	// hand-overs take 30 s.
+	// kernel, in a quick run. A server that does not call back (Linux 6.7 to 6.12)
+	// makes each of these hand-overs take 30 s.
 	waitingRounds = 1
 	// waitingRoundsFull is the same in a full run.
 	waitingRoundsFull = 4
@@ -64,6 +64,7 @@ func (b *Batch) passLock(ctx context.Context, c *Cell, kind string) error {
 	if err != nil {
 		return err
 	}
+	taken := make(chan struct{}, waits)
 	bounded, cancel := context.WithTimeout(ctx, handoverTimeout+time.Duration(waits)*2*lockWait)
 	defer cancel()
 	err = b.contend(bounded, c, kind, kind, []proto.Flag{proto.RDWR}, func(ctx context.Context, h *holder) error {
@@ -76,7 +77,7 @@ func (b *Batch) passLock(ctx context.Context, c *Cell, kind string) error {
 			}
 		}
 		for range waits {
-			if err := h.hold(ctx, h.wait, h.rewrite); err != nil {
+			if err := h.waitInTurn(ctx, h.v == b.on(b.Target), taken); err != nil {
 				return err
 			}
 		}
@@ -87,6 +88,23 @@ func (b *Batch) passLock(ctx context.Context, c *Cell, kind string) error {
 		return nil
 	}
 	return err
+}
+
+// waitInTurn waits for the lock in the kernel, the second side once the first
+// has taken it, so that it surely has to.
+func (h *holder) waitInTurn(ctx context.Context, first bool, taken chan struct{}) error {
+	if first {
+		return h.hold(ctx, h.wait, func(ctx context.Context) (func(agent.Timed, error), error) {
+			taken <- struct{}{}
+			return h.rewrite(ctx)
+		})
+	}
+	select {
+	case <-taken:
+		return h.hold(ctx, h.wait, h.rewrite)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // rewrite reads the register and writes it anew. The write is on the server
