@@ -81,10 +81,10 @@ func (c continuity) outcomes() []outcome.Outcome {
 		out = append(out, outcome.New(outcome.Uninterrupted, "longest time between two %ss that succeeded %s", c.what, seconds(length)))
 	default:
 		word := outcome.Recovered
-		if c.grace > 0 && end-c.outage.cut >= c.grace {
+		if c.grace > 0 && end-c.outage.acting >= c.grace {
 			word = outcome.RecoveredAfterGrace
 		}
-		out = append(out, outcome.New(word, "%ss: longest time between two that succeeded %s, until %s after the fault was in effect", c.what, seconds(length), seconds(end-c.outage.cut)).
+		out = append(out, outcome.New(word, "%ss: longest time between two that succeeded %s, until %s after the fault was in effect", c.what, seconds(length), seconds(end-c.outage.acting)).
 			WithFigure(outcome.Seconds(float64(length)/1e9, float64(c.errNS())/1e9)))
 	}
 	for i := range out {

@@ -8,12 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/consistency"
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
-	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 // interruption is a fault that keeps clients from the server for a while, and
@@ -28,9 +26,13 @@ type interruption struct {
 	reader *vantage
 }
 
-// healBegins is the observation that a fault is about to be healed: between it
-// and the fault's HealedAt the server could be reached again.
-const healBegins = "heal-begins"
+// Observations that hold the moments in which a fault came and went: it took
+// effect between injectBegins and its ProvenAt, and ended between healBegins and
+// its HealedAt. The subject is the mode.
+const (
+	injectBegins = "inject-begins"
+	healBegins   = "heal-begins"
+)
 
 // interrupt runs a load through the fault, for every cell at once: the rival
 // asks for the lock all the time, from the fault on; what goes on after it is
@@ -46,24 +48,18 @@ func (b *Batch) interrupt(ctx context.Context, in interruption) error {
 		return err
 	}
 	in.spec.Name = in.mode
+	b.nowAll(injectBegins, in.mode)
 	heal, err := b.injectUndone(ctx, in)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = heal(context.WithoutCancel(ctx)) }() // its error is in the record of the fault
-	over := time.NewTimer(in.lasts)
-	defer over.Stop()
 	quit := make(chan struct{})
 	contested := make(chan error, 1)
 	go func() {
 		contested <- b.eachLoad(ctx, "contest the lock", loads, func(ctx context.Context, l *load) error { return l.lock.wrest(ctx, quit) })
 	}()
-	err = b.outlast(ctx, in, over.C, heal)
-	if err == nil {
-		err = b.eachLoad(ctx, "await that it goes on", loads, func(ctx context.Context, l *load) error {
-			return goesOn(ctx, backWithin, calmRounds, l.appends, l.reads)
-		})
-	}
+	err = b.outlast(ctx, in, loads, heal)
 	close(quit)
 	if err := errors.Join(err, <-contested); err != nil {
 		return err
@@ -82,6 +78,30 @@ func (b *Batch) interrupt(ctx context.Context, in interruption) error {
 	})
 }
 
+// outlast waits until the fault has lasted as long as it is to, heals it, and
+// waits until the loads go on.
+func (b *Batch) outlast(ctx context.Context, in interruption, loads map[*Cell]*load, heal func(context.Context) error) error {
+	b.Phase(fmt.Sprintf("%s for %s", in.mode, in.lasts))
+	over := time.NewTimer(in.lasts)
+	defer over.Stop()
+	stop := waiting(ctx)
+	select {
+	case <-ctx.Done():
+	case <-over.C:
+	}
+	stop()
+	b.nowAll(healBegins, in.mode)
+	if err := heal(ctx); err != nil {
+		return err
+	}
+	if err := b.keep(ctx, b.server(), nfsdStates(), in.mode); err != nil {
+		return err
+	}
+	return b.eachLoad(ctx, "await that it goes on", loads, func(ctx context.Context, l *load) error {
+		return goesOn(ctx, backWithin, calmRounds, l.appends, l.reads)
+	})
+}
+
 // injectUndone is inject, with the interruption's own undo before the fault's.
 func (b *Batch) injectUndone(ctx context.Context, in interruption) (heal func(context.Context) error, err error) {
 	undo := in.undo
@@ -95,24 +115,17 @@ func (b *Batch) injectUndone(ctx context.Context, in interruption) (heal func(co
 	return func(ctx context.Context) error { return errors.Join(undo(ctx), healed(ctx)) }, nil
 }
 
-// outlast waits until the fault has lasted as long as it is to, and heals it.
-func (b *Batch) outlast(ctx context.Context, in interruption, over <-chan time.Time, heal func(context.Context) error) error {
-	b.Phase(fmt.Sprintf("%s for %s", in.mode, in.lasts))
-	stop := waiting(ctx)
-	select {
-	case <-ctx.Done():
-	case <-over:
-	}
-	stop()
+// nowAll notes in every cell that the controller does something now.
+func (b *Batch) nowAll(event, subject string) {
 	for _, c := range b.Cells {
-		c.observe("", rundir.Observation{T: agent.Mono(), Source: "controller", Event: healBegins, Subject: in.mode})
+		c.now("controller", event, subject, "")
 	}
-	return heal(ctx)
 }
 
 // outage is when an interruption was, in ns on the controller's clock.
 type outage struct {
-	cut     int64 // the fault had been injected
+	cut     int64 // its injection began
+	acting  int64 // it had been injected
 	proven  int64 // and was seen to have taken effect
 	healing int64 // its healing began
 	healed  int64 // and was seen to have taken effect
@@ -128,7 +141,10 @@ func outageOf(e *Evidence, mode string) (o outage, no outcome.Outcome, ok bool) 
 	if f.HealedAt == 0 {
 		return o, outcome.New(outcome.Inconclusive, "fault %s was not healed: %s", mode, f.Error).In("faults.jsonl"), false
 	}
-	o = outage{cut: f.InjectedAt, proven: f.ProvenAt, healing: f.HealedAt, healed: f.HealedAt}
+	o = outage{cut: f.InjectedAt, acting: f.InjectedAt, proven: f.ProvenAt, healing: f.HealedAt, healed: f.HealedAt}
+	if begins, ok := e.First(injectBegins, mode); ok {
+		o.cut = min(begins.T, f.InjectedAt)
+	}
 	if begins, ok := e.First(healBegins, mode); ok {
 		o.healing = min(begins.T, f.HealedAt)
 	}

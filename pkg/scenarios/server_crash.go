@@ -113,7 +113,7 @@ func judgeServerCrashMode(e *Evidence, mode string) Mode {
 	m.Models, m.Outcomes = kept.Models, kept.Outcomes
 	c := continuity{
 		what: "append", ops: funcOps(ops, history.Append), grace: 0, options: e.Trial.Granted,
-		outage: outage{cut: cut, proven: cut, healing: hold.HealedAt, healed: hold.HealedAt},
+		outage: outage{cut: cut, acting: cut, proven: cut, healing: hold.HealedAt, healed: hold.HealedAt},
 	}
 	m.Outcomes = append(m.Outcomes, c.outcomes()...)
 	m.Notes = append(m.Notes, c.notes()...)

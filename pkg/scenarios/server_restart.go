@@ -41,11 +41,13 @@ func driveServerRestart(ctx context.Context, b *Batch) error {
 		if err := b.interrupt(ctx, interruption{mode: modeRestart, spec: restart, reader: b.on(b.Other)}); err != nil {
 			return err
 		}
-		if !b.Full {
-			return nil
+		if b.Full {
+			stop := fault.NFSStop(b.server().Name)
+			if err := b.interrupt(ctx, interruption{mode: modeStopLong, spec: stop, lasts: b.Lease + pastLease, reader: b.on(b.Other)}); err != nil {
+				return err
+			}
 		}
-		stop := fault.NFSStop(b.server().Name)
-		return b.interrupt(ctx, interruption{mode: modeStopLong, spec: stop, lasts: b.Lease + pastLease, reader: b.on(b.Other)})
+		return b.keep(ctx, b.server(), kernelLog(), "end")
 	})
 }
 
