@@ -49,17 +49,19 @@ func command(ctx context.Context, limit time.Duration, dir, name string, args ..
 
 // bounded keeps the first maxSaid bytes.
 type bounded struct {
-	bytes.Buffer
-	cut bool
+	kept bytes.Buffer // not embedded: its ReadFrom knows no bound
+	cut  bool
 }
 
+func (b *bounded) String() string { return b.kept.String() }
+
 func (b *bounded) Write(p []byte) (int, error) {
-	if room := maxSaid - b.Len(); len(p) > room {
+	if room := maxSaid - b.kept.Len(); len(p) > room {
 		b.cut = true
-		b.Buffer.Write(p[:max(room, 0)])
+		b.kept.Write(p[:max(room, 0)])
 		return len(p), nil
 	}
-	return b.Buffer.Write(p)
+	return b.kept.Write(p)
 }
 
 func lastLines(s string, n int) string {
