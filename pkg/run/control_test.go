@@ -87,6 +87,48 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// TestEveryControl checks on a real trial of every control that it is caught,
+// and missed when its detector is switched off.
+func TestEveryControl(t *testing.T) {
+	t.Parallel()
+	controls := map[string]func(scenarios.Detector) scenarios.Scenario{
+		"nfs.control-flipped-byte":      scenarios.ControlFlippedByte,
+		"nfs.control-removed-record":    scenarios.ControlRemovedRecord,
+		"nfs.control-lost-lock":         scenarios.ControlLostLock,
+		"nfs.control-stale-read":        scenarios.ControlStaleRead,
+		"nfs.control-leaked-mount":      scenarios.ControlLeakedMount,
+		"nfs.control-no-fault":          scenarios.ControlNoFault,
+		"kubelet.control-zombie-writer": scenarios.ControlZombieWriter,
+	}
+	for _, s := range scenarios.List() {
+		if !s.Control {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			control := controls[s.Recorded()]
+			if control == nil {
+				t.Fatalf("%s is not tested with its detector switched off", s.ID())
+			}
+			off := func(string) (scenarios.Scenario, bool) { return control(nil), true }
+			for _, tc := range []struct {
+				name   string
+				named  lookup
+				status rundir.Status
+				code   int
+			}{
+				{"as recorded", scenarios.Named, rundir.StatusCaught, report.ExitExpected},
+				{"detector switched off", off, rundir.StatusMissed, report.ExitInconclusive},
+			} {
+				v, code := checked(t, recorded(t, s.Recorded()), tc.named)
+				if v.Status != tc.status || code != tc.code {
+					t.Errorf("%s: status %s, exit code %d, want %s, %d: %s", tc.name, v.Status, code, tc.status, tc.code, words(v))
+				}
+			}
+		})
+	}
+}
+
 // TestMissedControlSpoilsTheRun checks that a run of cells which are all as
 // expected is worth nothing beside a control that was missed.
 func TestMissedControlSpoilsTheRun(t *testing.T) {
