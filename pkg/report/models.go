@@ -77,21 +77,31 @@ func (c *Cell) models() []rundir.ModelResult {
 }
 
 // modelLine lists the models that hold, the strongest first, and then those
-// that do not, with their witness in words.
+// that do not, with their witness in words, said once for those that share it.
 func modelLine(c *Cell) string {
-	var hold, not []string
+	type verdict struct{ verdict, words string }
+	names := map[verdict][]string{}
+	var order []verdict
 	for _, m := range c.models() {
-		switch {
-		case m.Verdict == "holds":
-			hold = append(hold, m.Model)
-		case m.Words == "":
-			not = append(not, m.Model+" "+m.Verdict)
-		default:
-			not = append(not, m.Model+" "+m.Verdict+" ("+c.Profile+": "+m.Words+")")
+		v := verdict{m.Verdict, m.Words}
+		if m.Verdict == "holds" {
+			v.words = "" // how much was checked
+		}
+		if names[v] == nil {
+			order = append(order, v)
+		}
+		names[v] = append(names[v], m.Model)
+	}
+	slices.SortStableFunc(order, func(a, b verdict) int {
+		rank := []string{"holds", "violated", "unknown"}
+		return slices.Index(rank, a.verdict) - slices.Index(rank, b.verdict)
+	})
+	parts := make([]string, len(order))
+	for i, v := range order {
+		parts[i] = v.verdict + ": " + strings.Join(names[v], ", ")
+		if v.words != "" {
+			parts[i] += " (" + c.Profile + ": " + v.words + ")"
 		}
 	}
-	if len(hold) > 0 {
-		not = append([]string{"holds: " + strings.Join(hold, ", ")}, not...)
-	}
-	return strings.Join(not, "; ")
+	return strings.Join(parts, "; ")
 }
