@@ -132,7 +132,7 @@ func (m *mapping) store(ctx context.Context) error {
 		both.T0, both.Invoked = stored.T0, stored.Invoked
 	}
 	op := history.Op{
-		Client: m.at.machine, Lane: "write " + m.file, Func: history.Write, File: m.file, Mode: history.ModeFsync,
+		Client: m.at.machine, Lane: m.writer(), Func: history.Write, File: m.file, Mode: history.ModeFsync,
 		Value: m.latest(), Size: m.how.size, Result: history.OK,
 	}
 	if !both.OK() {

@@ -277,23 +277,30 @@ func TestJudgeUnlinkOpen(t *testing.T) {
 func TestJudgeCloseToOpen(t *testing.T) {
 	t.Parallel()
 	const tick = modeSameSizeTick
-	pairs := func(n int) *script {
-		s := new(script).write(0, tick, "v1", "fsync")
+	// bursts makes bursts of two writes at once, of which the second comes last.
+	bursts := func(n int) *script {
+		s := new(script).write(0, tick, "v1", "direct")
 		for i := range n {
 			at := float64(10 + 10*i)
-			s.write(at, tick, versionToken(2*i+2), "fsync").read(at+1.5, tick, versionToken(2*i+2), "reopen").
-				write(at+3, tick, versionToken(2*i+3), "fsync").read(at+5, tick, versionToken(2*i+3), "reopen")
+			first, second := versionToken(2*i+2), versionToken(2*i+3)
+			s.write(at, tick, first, "direct").write(at+0.5, tick, second, "direct").read(at+1, tick, first, "reopen").
+				look(at+4, history.ClientDisk, tick, second).read(at+5, tick, second, "reopen")
 		}
 		return s
 	}
-	blind := new(script).write(0, tick, "v1", "fsync")
-	for n := 2; n <= 11; n++ {
-		blind.write(float64(10*n), tick, versionToken(n), "fsync")
+	stuck := func() *script {
+		return bursts(2).write(100, tick, "v6", "direct").write(100.5, tick, "v7", "direct").read(101, tick, "v6", "reopen").look(103, history.ClientDisk, tick, "v7")
+	}
+	blind := new(script).write(0, tick, "v1", "direct")
+	for n := 2; n <= 11; n += 2 {
+		blind.write(float64(10*n), tick, versionToken(n), "direct").write(float64(10*n)+0.5, tick, versionToken(n+1), "direct").
+			look(float64(10*n)+3, history.ClientDisk, tick, versionToken(n+1))
 	}
 	runJudged(t, judgeCloseToOpen, []judged{
-		{"every pair seen", pairs(5).truth(tick, "v11"), tick, "LINEARIZABLE DURABLE"},
-		{"stale for good", pairs(5).write(100, tick, "v12", "fsync").read(101.5, tick, "v12", "reopen").write(103, tick, "v13", "fsync").read(9000, tick, "v12", "reopen").truth(tick, "v13"), tick, "UNBOUNDED_STALE DURABLE"},
-		{"too few pairs", pairs(2).truth(tick, "v5"), tick, "LINEARIZABLE DURABLE INCONCLUSIVE"},
+		{"every burst seen", bursts(5).truth(tick, "v11"), tick, "LINEARIZABLE DURABLE"},
+		{"stale for good", stuck().read(9000, tick, "v6", "reopen").truth(tick, "v7"), tick, "DURABLE UNBOUNDED_STALE"},
+		{"stale for a while", stuck().read(3101.5, tick, "v6", "reopen").read(3110, tick, "v7", "reopen").truth(tick, "v7"), tick, "DURABLE BOUNDED_STALE(3000 ms)"},
+		{"too few bursts", bursts(2).truth(tick, "v5"), tick, "LINEARIZABLE DURABLE INCONCLUSIVE"},
 		{"no read between", blind.read(200, tick, "v11", "reopen").truth(tick, "v11"), tick, "LINEARIZABLE DURABLE INCONCLUSIVE"},
 		{
 			"an open after a close saw the old", new(script).write(0, "locked", "v1", "close").write(10, "locked", "v2", "close").write(20, "locked", "v3", "close").

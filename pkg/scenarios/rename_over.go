@@ -142,7 +142,7 @@ func (w *versions) renameNext(ctx context.Context) error {
 		return err
 	}
 	w.cell.op(w.at.machine, timedOp(t, history.Op{
-		Client: w.at.machine, Lane: "write " + w.file, Func: history.Rename, File: w.file,
+		Client: w.at.machine, Lane: w.writer(), Func: history.Rename, File: w.file,
 		Value: versionToken(w.n), Size: w.how.size, Result: writeResult(t.Response),
 	}))
 	if !t.OK() {

@@ -76,7 +76,7 @@ func (w *versions) unlink(ctx context.Context) error {
 		return err
 	}
 	w.cell.op(w.at.machine, timedOp(t, history.Op{
-		Client: w.at.machine, Lane: "write " + w.file, Func: history.Unlink, File: w.file, Result: writeResult(t.Response),
+		Client: w.at.machine, Lane: w.writer(), Func: history.Unlink, File: w.file, Result: writeResult(t.Response),
 	}))
 	if !t.OK() {
 		return fmt.Errorf("unlink %s on %s: %s", w.file, w.at.machine, orHung(t.Errno))

@@ -35,6 +35,7 @@ type versions struct {
 	cell *Cell
 	at   *vantage
 	file string
+	name string // of the lane; empty is the file's
 	how  writeHow
 	n    int   // versions begun so far
 	fd   int64 // the agent's, of a held file
@@ -55,7 +56,16 @@ func (w *versions) latest() string { return versionToken(w.n) }
 
 func (w *versions) path() string { return w.cell.mountPoint() + "/" + w.file }
 
-func (w *versions) lane() string { return w.cell.Key + " " + w.file }
+// writer names the lane of the writer's operations.
+func (w *versions) writer() string {
+	if w.name == "" {
+		return "write " + w.file
+	}
+	return "write " + w.name
+}
+
+// lane is the agent's.
+func (w *versions) lane() string { return w.cell.Key + " " + w.writer() }
 
 func (w *versions) openFlags() []proto.Flag {
 	flags := []proto.Flag{proto.WRONLY, proto.CREAT}
@@ -101,7 +111,7 @@ func (w *versions) request(n int) proto.Request {
 
 func (w *versions) note(t agent.Timed, n int) error {
 	op := history.Op{
-		Client: w.at.machine, Lane: "write " + w.file, Func: history.Write, File: w.file, Mode: w.how.mode,
+		Client: w.at.machine, Lane: w.writer(), Func: history.Write, File: w.file, Mode: w.how.mode,
 		Value: versionToken(n), Size: w.how.size, Result: writeResult(t.Response),
 	}
 	if w.how.grows {
@@ -124,7 +134,7 @@ func (w *versions) close(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	op := history.Op{Client: w.at.machine, Lane: "write " + w.file, Func: history.Close, File: w.file, Result: history.OK}
+	op := history.Op{Client: w.at.machine, Lane: w.writer(), Func: history.Close, File: w.file, Result: history.OK}
 	if !t.OK() {
 		op.Result = history.Unknown
 	}
