@@ -54,8 +54,15 @@ class NfsimLab
     own_box? ? "file://#{@dir}/vagrant/nfsim-#{@settings['debian']}.box" : nil
   end
 
+  # Vagrant wants the archive to be there when it reads the Vagrantfile, before
+  # seed makes it: until then it is empty.
   def archive(machine)
-    File.join(@state, "#{machine.name}.tar")
+    path = File.join(@state, "#{machine.name}.tar")
+    unless File.exist?(path)
+      FileUtils.mkdir_p(@state, mode: 0o700)
+      File.open(path, File::WRONLY | File::CREAT, 0o600).close
+    end
+    path
   end
 
   # The Debian packages that a foreign box may lack: those of our own, but for
