@@ -44,7 +44,8 @@ func (r *reader) document(data []byte) *yaml.Node {
 		line, what := 0, strings.TrimPrefix(err.Error(), "yaml: ")
 		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 			line, _ = strconv.Atoi(m[1])
-			what = strings.TrimPrefix(err.Error(), m[0])
+			// Its parser counts lines from 0, its scanner from 1.
+			what = "not YAML, here or in the next line: " + strings.TrimPrefix(err.Error(), m[0])
 		}
 		r.problem(line, "%s", what)
 		return nil

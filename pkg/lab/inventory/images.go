@@ -128,7 +128,7 @@ func (s *images) takeAway(ctx context.Context) {
 func (s *images) remove(ctx context.Context, m lab.Machine) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, importTimeout, fmt.Errorf("not done within %s", importTimeout))
 	defer cancel()
-	digest, err := ask(ctx, s.lab, m, ctr(m, "images", "list", "name=="+kube.WorkloadImage)+" | awk 'NR > 1 { print $3 }'")
+	digest, err := ask(ctx, s.lab, m, fmt.Sprintf("list=$(%s) && echo \"$list\" | awk 'NR > 1 { print $3 }'", ctr(m, "images", "list", "name=="+kube.WorkloadImage)))
 	if err != nil || digest == "" {
 		return err
 	}

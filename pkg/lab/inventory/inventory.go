@@ -78,6 +78,7 @@ func (p Problems) usage(file string) error {
 		return nil
 	}
 	slices.SortStableFunc(p, func(a, b Problem) int { return a.Line - b.Line })
+	p = slices.Compact(p)
 	return &lab.UsageError{What: "inventory " + file + " cannot be used", Err: p}
 }
 
