@@ -12,7 +12,8 @@ import (
 
 // leastContested is how often the sides must meet in a mode with two racers, or
 // nothing was put to the test: an append that overlaps one of the other side, a
-// lock that was asked for while the other side held it.
+// lock that was asked for while the other side held it, a write into the page
+// that comes next after one of the other side.
 const leastContested = 4
 
 func judgeAppendRace(e *Evidence) Judgement {
@@ -29,7 +30,14 @@ func judgeAppendRace(e *Evidence) Judgement {
 func judgeRecords(e *Evidence, name string) Mode {
 	ops := opsOf(e.Ops, name)
 	r := sortRecords(ops)
-	r.slots = name == modeDisjoint || name == modeDisjointOSync
+	tried := 2 * raceRecords
+	switch name {
+	case modeAlternating:
+		tried = 2 * turnRecords
+	case modeDisjoint, modeDisjointOSync:
+		tried = pageSize / slotSize
+		r.slots, r.met = true, r.turns
+	}
 	j := judgeModels(ops, consistency.AppendLog)
 	m := Mode{Name: name, Models: j.Models}
 	inconclusive := func(format string, args ...any) {
@@ -39,8 +47,8 @@ func judgeRecords(e *Evidence, name string) Mode {
 	switch {
 	case r.truths == 0:
 		inconclusive("nothing was read of the file on the server's disk")
-	case r.clients < 2 || r.acked < r.tried()*3/4:
-		inconclusive("%d records of %d clients were acknowledged, at least %d of 2 are wanted", r.acked, r.clients, r.tried()*3/4)
+	case r.clients < 2 || r.acked < tried*3/4:
+		inconclusive("%d records of %d clients were acknowledged, at least %d of 2 are wanted", r.acked, r.clients, tried*3/4)
 	case name != modeAlternating && r.met < leastContested:
 		inconclusive("the sides met only %d times, %d are wanted", r.met, leastContested)
 	default:
@@ -63,27 +71,24 @@ type records struct {
 	torn     []*history.Op // stretches of the file that are no record
 	zeros    int64         // bytes of zeros in the file
 	truths   int           // stretches of the file
+	turns    int           // appends that come next after one of another client
 	slots    bool          // each record has its place in a page that was zeros before
-}
-
-// tried is how many records were to be written.
-func (r records) tried() int {
-	if r.slots {
-		return pageSize / slotSize
-	}
-	return 2 * raceRecords
 }
 
 func sortRecords(ops []history.Op) records {
 	var r records
 	var appends []*history.Op
+	writer := ""
 	there := map[string]bool{}
 	clients := map[string]bool{}
-	for i := range ops {
-		op := &ops[i]
+	for _, op := range inOrder(ops) {
 		switch {
 		case op.Func == history.Append:
 			appends = append(appends, op)
+			if writer != "" && writer != op.Client {
+				r.turns++
+			}
+			writer = op.Client
 		case op.Func != history.Truth:
 		case op.Kind == history.KindToken:
 			r.truths++

@@ -178,12 +178,12 @@ func withLocks(ops []history.Op, early bool) []history.Op {
 			continue
 		}
 		lock, unlock := op, op
-		lock.Func, lock.Lane, lock.Value, lock.Mode = history.Lock, lockLane, "", history.ModeRetried
+		lock.Func, lock.Lane, lock.Value, lock.Mode = history.Lock, "lock", "", history.ModeRetried
 		lock.Invoke, lock.Return = op.Invoke-2*ms, op.Invoke-ms
 		if early && op.Client == "worker2" {
 			lock.Invoke -= 30 * ms
 		}
-		unlock.Func, unlock.Lane, unlock.Value, unlock.Mode = history.Unlock, lockLane, "", ""
+		unlock.Func, unlock.Lane, unlock.Value, unlock.Mode = history.Unlock, "lock", "", ""
 		unlock.Invoke, unlock.Return = op.Return, op.Return+ms
 		out = append(out, lock, unlock)
 	}

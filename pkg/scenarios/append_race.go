@@ -23,8 +23,14 @@ const (
 )
 
 const (
-	// raceRecords is how many records each side appends in one mode.
+	// raceRecords is how many records each side appends at least in a race, and
+	// turnRecords how many in turn.
 	raceRecords = 16
+	turnRecords = 10
+	// raceEveryUS is the pause between two records of a race without a lock, in
+	// µs, and raceMost how many there are at most of each side.
+	raceEveryUS = 5_000
+	raceMost    = 400
 	// raceRecordSize is a record's size in bytes. It divides no page, so that
 	// records that were laid over each other page by page show as torn.
 	raceRecordSize = 100
@@ -83,7 +89,7 @@ func (b *Batch) sides() []*vantage { return []*vantage{b.on(b.Target), b.on(b.Ot
 // appendInTurn lets the sides append turn by turn, each with an open and a
 // close of its own.
 func (b *Batch) appendInTurn(ctx context.Context, c *Cell, file string) error {
-	for seq := int64(1); seq <= raceRecords; seq++ {
+	for seq := int64(1); seq <= turnRecords; seq++ {
 		for _, side := range b.sides() {
 			err := c.writeRecord(ctx, side, placed{
 				file: file, mode: history.ModeClose, record: payload.Record{Client: side.machine, Seq: seq}, size: raceRecordSize,
@@ -135,24 +141,39 @@ func (c *Cell) writeRecord(ctx context.Context, v *vantage, p placed, req proto.
 }
 
 // appendAtOnce lets two appenders race that keep the file open and fsync after
-// every record.
-func (b *Batch) appendAtOnce(ctx context.Context, c *Cell, file string) error {
+// every record, until each has written enough beside the other.
+func (b *Batch) appendAtOnce(ctx context.Context, c *Cell, file string) (err error) {
 	sides := b.sides()
-	return atOnce(len(sides), func(i int) error {
-		f, err := c.append(ctx, sides[i].client, sides[i].machine, sides[i].machine, file, proto.StreamSpec{
-			Path: c.mountPoint() + "/" + file, Client: sides[i].machine, Sync: "fsync",
-			Size: raceRecordSize, MaxRecords: raceRecords, OnError: "reopen", Advance: true,
+	racers := make([]*follower, len(sides))
+	defer func() {
+		// Whatever they still wait for, they are not left running.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		err = errors.Join(err, atOnce(len(racers), func(i int) error {
+			if racers[i] == nil {
+				return nil
+			}
+			_, err := racers[i].stop(last)
+			return err
+		}))
+	}()
+	err = atOnce(len(sides), func(i int) (err error) {
+		racers[i], err = c.append(ctx, sides[i].client, sides[i].machine, sides[i].machine, file, proto.StreamSpec{
+			Path: c.mountPoint() + "/" + file, Client: sides[i].machine, Sync: "fsync", Size: raceRecordSize,
+			IntervalUS: raceEveryUS, MaxRecords: raceMost, OnError: "reopen", Advance: true,
 		})
 		if err != nil {
 			return err
 		}
 		defer waiting(ctx)()
-		err = f.await(ctx, "the last append", func(f *follower) bool { return f.done })
-		// Whatever it still waits for, it is not left running.
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
-		_, stopErr := f.stop(last)
-		return errors.Join(err, stopErr)
+		return racers[i].awaitSeq(ctx, "first append", 1)
+	})
+	if err != nil {
+		return err
+	}
+	defer waiting(ctx)()
+	return atOnce(len(racers), func(i int) error {
+		return racers[i].awaitSeq(ctx, "appends beside the other side's", racers[i].seq()+raceRecords)
 	})
 }
 
@@ -184,6 +205,6 @@ func (h *holder) appendOne(ctx context.Context) (ended func(unlock agent.Timed, 
 	if err != nil {
 		return nil, err
 	}
-	op.Lane = dataLane
+	op.Lane = h.dataLane()
 	return h.endWithUnlock(op), nil
 }

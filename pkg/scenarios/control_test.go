@@ -64,7 +64,7 @@ func removed(spoilt ...int64) *Evidence {
 // second is given it at the time given, in ms, and the first gives it back at 100.
 func twoHolders(second int64) *Evidence {
 	op := func(client, fn string, from int64) history.Op {
-		return history.Op{Client: client, Lane: lockLane, Func: fn, File: plantedLock, Invoke: from * ms, Return: (from + 1) * ms, Result: history.OK}
+		return history.Op{Client: client, Lane: "lock", Func: fn, File: plantedLock, Invoke: from * ms, Return: (from + 1) * ms, Result: history.OK}
 	}
 	return &Evidence{
 		Trial: rundir.TrialMeta{Granted: map[string]string{"local_lock": "all"}},

@@ -27,13 +27,6 @@ const (
 // errLockHangs says that a lock was not given within lockWait.
 var errLockHangs = errors.New("the lock was not given in time")
 
-// The lanes of a holder in the history: it reads and writes while it holds a
-// lock, and its last write ends with the unlock.
-const (
-	lockLane = "lock"
-	dataLane = "data"
-)
-
 // holder is one side that contends for a lock on a file that it has open.
 type holder struct {
 	c    *Cell
@@ -136,9 +129,14 @@ func (h *holder) request(l proto.Lock) proto.Request {
 // lane orders a holder's requests in the agent.
 func (h *holder) lane() string { return h.c.Key + h.file }
 
+// The lanes of a holder in the history: it reads and writes while it holds a
+// lock, and its last write ends with the unlock.
+func (h *holder) lockLane() string { return h.file + "/lock" }
+func (h *holder) dataLane() string { return h.file + "/data" }
+
 // note notes an attempt that came to its end.
 func (h *holder) note(t agent.Timed, mode string) {
-	op := timedOp(t, history.Op{Client: h.v.machine, Lane: lockLane, Func: history.Lock, File: h.file, Mode: mode, Result: history.OK})
+	op := timedOp(t, history.Op{Client: h.v.machine, Lane: h.lockLane(), Func: history.Lock, File: h.file, Mode: mode, Result: history.OK})
 	switch {
 	case t.Hung:
 		op.Result = history.Unknown
@@ -164,7 +162,7 @@ func (h *holder) release(ctx context.Context) (agent.Timed, error) {
 	if err != nil {
 		return t, err
 	}
-	h.c.op(h.v.machine, timedOp(t, history.Op{Client: h.v.machine, Lane: lockLane, Func: history.Unlock, File: h.file, Result: writeResult(t.Response)}))
+	h.c.op(h.v.machine, timedOp(t, history.Op{Client: h.v.machine, Lane: h.lockLane(), Func: history.Unlock, File: h.file, Result: writeResult(t.Response)}))
 	if !t.OK() {
 		err = fmt.Errorf("unlock %s on %s: %s", h.file, h.v.machine, orHung(t.Errno))
 	}

@@ -115,7 +115,7 @@ func (h *holder) rewrite(ctx context.Context) (ended func(unlock agent.Timed, er
 	if err != nil {
 		return nil, err
 	}
-	op := timedOp(read, history.Op{Client: h.v.machine, Lane: dataLane, Func: history.Read, File: h.file, Mode: history.ModeLocked})
+	op := timedOp(read, history.Op{Client: h.v.machine, Lane: h.dataLane(), Func: history.Read, File: h.file, Mode: history.ModeLocked})
 	setRead(&op, read.Response)
 	h.c.op(h.v.machine, op)
 
@@ -126,7 +126,7 @@ func (h *holder) rewrite(ctx context.Context) (ended func(unlock agent.Timed, er
 		return nil, err
 	}
 	return h.endWithUnlock(timedOp(write, history.Op{
-		Client: h.v.machine, Lane: dataLane, Func: history.Write, File: h.file, Mode: history.ModeLocked,
+		Client: h.v.machine, Lane: h.dataLane(), Func: history.Write, File: h.file, Mode: history.ModeLocked,
 		Value: token, Size: registerSize, Result: writeResult(write.Response),
 	})), nil
 }

@@ -126,7 +126,7 @@ func lostUpdate(ops []history.Op) (outcome.Outcome, bool) {
 	var first []*history.Op
 	lost := 0
 	for _, op := range inOrder(ops) {
-		if op.Result != history.OK || op.Lane != dataLane {
+		if op.Result != history.OK || op.Mode != history.ModeLocked {
 			continue
 		}
 		switch op.Func {

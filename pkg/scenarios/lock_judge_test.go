@@ -28,10 +28,10 @@ func turns(n int) []history.Op {
 		given := int64(i+1) * 100 * ms // and given back 95 ms later
 		value := fmt.Sprintf("%s-%d", client, i)
 		ops = append(ops,
-			op(client, lockLane, history.Lock, history.ModeWaiting, "", given-30*ms, given),
-			op(client, dataLane, history.Read, history.ModeLocked, before, given+20*ms, given+30*ms),
-			op(client, dataLane, history.Write, history.ModeLocked, value, given+50*ms, given+96*ms),
-			op(client, lockLane, history.Unlock, "", "", given+95*ms, given+96*ms))
+			op(client, "lock", history.Lock, history.ModeWaiting, "", given-30*ms, given),
+			op(client, "data", history.Read, history.ModeLocked, before, given+20*ms, given+30*ms),
+			op(client, "data", history.Write, history.ModeLocked, value, given+50*ms, given+96*ms),
+			op(client, "lock", history.Unlock, "", "", given+95*ms, given+96*ms))
 		before = value
 	}
 	truth := op(history.ClientDisk, "", history.Truth, "", before, 1e12, 1e12+ms)
@@ -70,7 +70,7 @@ func TestJudgeLocks(t *testing.T) {
 		},
 		{
 			"a lock that was never given", append(slices.Clone(good), history.Op{
-				Client: "worker2", Lane: lockLane, Func: history.Lock, File: "posix", Invoke: 5000 * ms, Result: history.Unknown,
+				Client: "worker2", Lane: "lock", Func: history.Lock, File: "posix", Invoke: 5000 * ms, Result: history.Unknown,
 			}),
 			append([]outcome.Word{outcome.Hung}, exclusive...),
 		},
