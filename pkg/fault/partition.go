@@ -90,6 +90,11 @@ func cutRules(table string, cut Cut, ports []uint16) string {
 	}
 	for _, chain := range []struct{ hook, side string }{{"input", "saddr"}, {"output", "daddr"}} {
 		fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook %s priority -150; policy accept;\n", chain.hook, chain.hook)
+		if cut.Mode == Reject && chain.hook == "input" {
+			// A reset of what this machine sends comes to it through the loopback
+			// interface, in the peer's name: rejected in its turn, it would be silence.
+			b.WriteString("\t\tiifname \"lo\" accept\n")
+		}
 		for _, port := range []string{"sport", "dport"} {
 			for _, proto := range []string{"tcp", "udp"} {
 				verdict := "drop"

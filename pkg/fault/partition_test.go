@@ -24,6 +24,7 @@ func TestCutRules(t *testing.T) {
 	want := `table inet nfsim_x {
 	chain input {
 		type filter hook input priority -150; policy accept;
+		iifname "lo" accept
 		ip saddr 192.168.127.10 tcp sport { 111, 2049 } counter reject with tcp reset
 		ip saddr 192.168.127.10 udp sport { 111, 2049 } counter reject
 		ip saddr 192.168.127.10 tcp dport { 111, 2049 } counter reject with tcp reset
@@ -109,6 +110,11 @@ func TestPartition(t *testing.T) {
 			}
 			if nfs.answers(t) {
 				t.Error("an established connection outlived the partition")
+			}
+			knock := exec.CommandContext(t.Context(), "ip", "netns", "exec", client, "timeout", "1", "bash", "-c", "exec 3<>/dev/tcp/10.99.0.2/2049")
+			var exit *exec.ExitError
+			if err := knock.Run(); !errors.As(err, &exit) || (exit.ExitCode() == 124) != (mode == Drop) {
+				t.Errorf("a new connection: %v; only silence takes until the time is over (status 124)", err)
 			}
 			if !api.answers(t) {
 				t.Error("a port that is not the NFS server's was cut")
