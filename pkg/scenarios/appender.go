@@ -108,7 +108,7 @@ func (c *Cell) append(ctx context.Context, client *agent.Client, machine, name, 
 			return
 		}
 		op := history.Op{
-			Client: name, Lane: "appender", Func: history.Append, File: file, Mode: mode,
+			Client: name, Lane: "appender of " + file, Func: history.Append, File: file, Mode: mode,
 			Value: recordValue(payload.Record{Client: ev.Client, Seq: ev.Seq}), Seq: ev.Seq, Size: ev.Bytes,
 			Invoke: ev.T0, Return: ev.T1, Errno: ev.Errno, Result: history.OK,
 		}
@@ -170,7 +170,7 @@ func (c *Cell) noteUnanswered(client, file string) {
 	onDisk := map[string]bool{}
 	for _, p := range c.pending.ops {
 		switch {
-		case p.record.Func == history.Append && p.record.Client == client && p.record.Seq > last.record.Seq:
+		case p.record.Func == history.Append && p.record.Client == client && p.record.File == file && p.record.Seq > last.record.Seq:
 			last = p
 		case p.record.Func == history.Truth && p.record.File == file:
 			onDisk[p.record.Value] = true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/payload"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
@@ -51,6 +52,35 @@ func TestFlushAcrossABoot(t *testing.T) {
 		{Client: "worker1", Func: history.Read, Invoke: 200 * s, Return: 200 * s, ErrNS: 1000, Result: history.OK},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNoteUnanswered checks that the record whose answer died with its client is
+// noted for the log that it is in, and for no other.
+func TestNoteUnanswered(t *testing.T) {
+	t.Parallel()
+	appended := func(file string, seq int64) timed[history.Op] {
+		return timed[history.Op]{"worker1", history.Op{Client: "worker1", Func: history.Append, File: file, Seq: seq, Value: recordValue(payload.Record{Client: "worker1", Seq: seq}), Invoke: seq * 10, Return: seq*10 + 5, Result: history.OK}}
+	}
+	onDisk := func(file string, seq int64) timed[history.Op] {
+		return timed[history.Op]{"", history.Op{Client: history.ClientDisk, Func: history.Truth, File: file, Value: recordValue(payload.Record{Client: "worker1", Seq: seq}), Result: history.OK}}
+	}
+	c := &Cell{}
+	c.pending.ops = []timed[history.Op]{
+		appended("a", 1), appended("b", 1), appended("b", 2),
+		onDisk("a", 1), onDisk("a", 2), onDisk("b", 1), onDisk("b", 2),
+	}
+	before := len(c.pending.ops)
+	c.noteUnanswered("worker1", "b")
+	if len(c.pending.ops) != before {
+		t.Errorf("noted for a log with no such record: %+v", c.pending.ops[before:])
+	}
+	c.noteUnanswered("worker1", "a")
+	want := []timed[history.Op]{{"worker1", history.Op{
+		Client: "worker1", Func: history.Append, File: "a", Seq: 2, Value: "worker1#2", Invoke: 15, Result: history.Unknown,
+	}}}
+	if diff := cmp.Diff(want, c.pending.ops[before:], cmp.AllowUnexported(timed[history.Op]{})); diff != "" {
 		t.Error(diff)
 	}
 }
