@@ -87,6 +87,32 @@ func TestRemoveKeepsWhatWasThere(t *testing.T) {
 	}
 }
 
+func TestLeftExports(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.Write(t, "exportfs.sh", `[ "$1" = -v ] && { sed "s,^$DIR,," $DIR/etab; exit; }`+"\n", 0o644)
+	if err := testSet().Add(t.Context(), m.node); err != nil {
+		t.Fatal(err)
+	}
+	other, err := LeftExports(t.Context(), m.node, "other", "")
+	if err != nil || len(other.Exports) != 0 {
+		t.Errorf("of another run: %+v, %v", other, err)
+	}
+	if err := other.Remove(t.Context(), m.node, true); err != nil || !m.Exists("srv/nfsim/r/t") {
+		t.Errorf("removed what is another's: %v", err)
+	}
+	left, err := LeftExports(t.Context(), m.node, "r", "")
+	if err != nil || len(left.Exports) != 1 {
+		t.Fatalf("%+v, %v", left, err)
+	}
+	if err := left.Remove(t.Context(), m.node, true); err != nil || m.Exists("srv") || m.Exists("exports.d") {
+		t.Errorf("something is left: %v", err)
+	}
+	if _, err := LeftExports(t.Context(), m.node, "../etc", ""); err == nil {
+		t.Error("a name that climbs is taken")
+	}
+}
+
 func TestAddRefusesLinkedRoot(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)

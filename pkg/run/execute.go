@@ -217,7 +217,7 @@ func (e *executor) all(ctx context.Context, workers []lab.Machine) error {
 }
 
 // restoreAfterKill puts the lab back to its ready state when an earlier run
-// was killed on it.
+// was killed on it; a lab that has none is tidied up.
 func (e *executor) restoreAfterKill(ctx context.Context, mark dirtyMark) error {
 	id, err := mark.left()
 	if err != nil || id == "" {
@@ -226,6 +226,11 @@ func (e *executor) restoreAfterKill(ctx context.Context, mark dirtyMark) error {
 	e.progress.Say("run %s did not put this lab back", id)
 	if err := e.restore(ctx); err != nil {
 		return err
+	}
+	if _, restored := e.lab.(lab.Snapshots); !restored {
+		if err := e.tidy(ctx, id); err != nil {
+			return &lab.InfraError{What: "put right what an earlier run left behind", Err: err}
+		}
 	}
 	return mark.clear()
 }
