@@ -57,7 +57,7 @@ class NfsimLab
   # Vagrant wants the archive to be there when it reads the Vagrantfile, before
   # seed makes it: until then it is empty.
   def archive(machine)
-    path = File.join(@state, "#{machine.name}.tar")
+    path = File.join(@state, "#{machine.name}.tar.zst")
     unless File.exist?(path)
       FileUtils.mkdir_p(@state, mode: 0o700)
       File.open(path, File::WRONLY | File::CREAT, 0o600).close
@@ -107,7 +107,7 @@ class NfsimLab
 
   # Removes a destroyed machine's keys, and with the last one the lab's.
   def forget(name)
-    FileUtils.rm_f(File.join(@state, "#{name}.tar"))
+    FileUtils.rm_f(File.join(@state, "#{name}.tar.zst"))
     FileUtils.rm_rf(@state) if Dir.glob(File.join(@dir, ".vagrant", "machines", "*", "*", "id")).empty?
   end
 

@@ -7,7 +7,7 @@ set -eu
 
 role=$1
 shift
-seed=/var/lib/nfsim-seed/seed.tar
+seed=/var/lib/nfsim-seed/seed.tar.zst
 state=/var/lib/nfsim
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
@@ -59,7 +59,7 @@ if [ -e "$state/seed-id" ]; then
 fi
 
 say "unpacking the seed"
-tar --extract --preserve-permissions --numeric-owner --keep-directory-symlink --no-overwrite-dir \
+tar --extract --zstd --preserve-permissions --numeric-owner --keep-directory-symlink --no-overwrite-dir \
     --file "$seed" --directory /
 rm -f "$seed"
 hostname "$(cat /etc/hostname)"

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/nfsim/nfsim/pkg/cluster"
 	"github.com/nfsim/nfsim/pkg/lab"
 )
@@ -18,7 +20,7 @@ import (
 // holds keys.
 const StateDirName = ".vagrant/nfsim"
 
-// Files of the lab's directory, beside MACHINE.tar, the seeds.
+// Files of the lab's directory, beside MACHINE.tar.zst, the seeds.
 const (
 	labFile    = "lab.json"
 	accessFile = "access.json"
@@ -69,7 +71,7 @@ func WriteSeed(dir string, spec cluster.Spec) (Description, error) {
 		if m.Role == cluster.Server {
 			files = append(files, cluster.File{Path: adminConf, Mode: 0o600, Content: product.AdminKubeconfig("https://127.0.0.1:6443")})
 		}
-		if err := writeArchive(filepath.Join(dir, m.Name+".tar"), files); err != nil {
+		if err := writeArchive(filepath.Join(dir, m.Name+".tar.zst"), files); err != nil {
 			return d, fmt.Errorf("write the seed of %s: %w", m.Name, err)
 		}
 		d.Machines = append(d.Machines, lab.Machine{Name: m.Name, Role: lab.Role(m.Role), Addr: m.Addr})
@@ -85,7 +87,12 @@ func writeArchive(path string, files []cluster.File) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(cluster.WriteTar(f, files), f.Close())
+	// Compressed, because SSH is slow to an emulated processor.
+	w, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return errors.Join(cluster.WriteTar(w, files), w.Close(), f.Close())
 }
 
 func writeJSON(path string, v any) error {
