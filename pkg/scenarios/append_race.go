@@ -40,7 +40,7 @@ const (
 
 func appendRace() Scenario {
 	return Scenario{
-		Name: "append-race", Family: FamilyNFS, Estimate: 35 * time.Second,
+		Name: "append-race", Family: FamilyNFS, Estimate: 60 * time.Second,
 		Doc:     "A and B append records to one file with O_APPEND, in turn, at once, and at once under a lock; and write disjoint ranges of one page",
 		Decides: "records lost or torn; with and without a lock",
 		Modes:   []string{modeAlternating, modeRacing, modeLocked, modeFlock, modeDisjoint, modeDisjointOSync},

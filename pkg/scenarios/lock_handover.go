@@ -30,7 +30,7 @@ func lockKinds() []string { return []string{"posix", "flock", "ofd"} }
 
 func lockHandover() Scenario {
 	return Scenario{
-		Name: "lock-handover", Family: FamilyNFS, Estimate: 60 * time.Second,
+		Name: "lock-handover", Family: FamilyNFS, Estimate: 90 * time.Second, FullEstimate: 6 * time.Minute,
 		Doc:     "fcntl, flock and open file description locks pass between A and B; whoever has the lock reads a register and rewrites it",
 		Decides: "mutual exclusion, by when locks were held and by what was read under them; seconds from unlock to the other side's lock; what local_lock and nolock do to it",
 		Modes:   lockKinds(),
