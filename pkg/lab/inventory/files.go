@@ -43,7 +43,7 @@ func (inv Inventory) checkFiles(file string) Problems {
 			if w.Key != "" {
 				once("key "+w.Key, w.keyLine, func() error { return checkKey(w.Key) })
 			} else {
-				once("agent", w.hostKeyLine, checkAgent)
+				once("agent", w.keyLine, checkAgent)
 			}
 			if w.KnownHosts != "" {
 				once("known "+w.KnownHosts+" "+w.addr(), w.hostKeyLine, func() error { return checkKnownHosts(w.KnownHosts, w.addr()) })

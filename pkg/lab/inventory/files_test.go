@@ -152,3 +152,16 @@ func TestReadPathOfHome(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestReadWithoutKey(t *testing.T) {
+	t.Setenv("SSH_AUTH_SOCK", "")
+	s := newSite(t)
+	s.Write(t, "site.yaml", strings.Replace(siteText, "key: id, ", "", 1), 0o644)
+	file := filepath.Join(s.Dir, "site.yaml")
+	_, err := Read(file)
+	checkProblems(t, err, file, []string{"4: ssh: there is no `key`, and no ssh-agent"})
+	t.Setenv("SSH_AUTH_SOCK", "/run/agent")
+	if _, err := Read(file); err != nil {
+		t.Error(err)
+	}
+}

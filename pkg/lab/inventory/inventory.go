@@ -43,7 +43,7 @@ type SSH struct {
 	HostKey    string // as in authorized_keys: type and base64
 	Jump       *SSH   // nil: none
 
-	keyLine, hostKeyLine int // of Key; of KnownHosts or HostKey
+	keyLine, hostKeyLine int // of Key, or where it could stand; of KnownHosts or HostKey
 }
 
 // Problem is one thing that is wrong with an inventory, and where.

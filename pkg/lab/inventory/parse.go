@@ -170,6 +170,9 @@ func (s section) ssh(base SSH) SSH {
 	if key := s.path("key"); key != "" {
 		w.Key, w.keyLine = key, s.lineOf("key")
 	}
+	if w.Key == "" {
+		w.keyLine = s.line
+	}
 	known, fixed := s.path("known_hosts"), s.text("host_key")
 	switch {
 	case known != "" && fixed != "":
