@@ -9,10 +9,18 @@ type scheduler struct {
 	quiet   bool // a batch that must be alone is running
 }
 
+// sideBySide is how many batches run at once at most: each takes ledgers and
+// mounts on all machines, and more than these make emulated machines so slow
+// that commands run into their deadlines.
+const sideBySide = 4
+
 // next returns the index of the first batch that may start now, and the
 // worker that it may break ("" when it breaks none). ok is false when all
 // have to wait.
 func (s *scheduler) next(waiting []Batch) (index int, target string, ok bool) {
+	if s.running >= sideBySide {
+		return 0, "", false
+	}
 	for i, b := range waiting {
 		if s.quiet || b.Alone && s.running > 0 {
 			continue
