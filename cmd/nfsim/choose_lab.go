@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/inventory"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/lab/vagrant"
 )
@@ -63,7 +64,7 @@ func chooseLab(flags *pflag.FlagSet, text string) (choice, error) {
 func (c choice) attach(ctx context.Context, name string, say func(format string, args ...any)) (lab.Lab, error) {
 	switch {
 	case c.kind == labInventory:
-		return nil, usagef("--lab inventory: not yet")
+		return inventory.Open(ctx, c.file, say)
 	case c.kind == labVagrant:
 		return vagrant.Open(ctx, ".")
 	case c.kind == labAuto && vagrant.Here("."):
