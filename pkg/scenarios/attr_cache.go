@@ -18,8 +18,8 @@ const (
 	attrTime = 12 * time.Second
 	// attrEvery is the time from look to look and the resolution of the staleness
 	// that is measured; quietEvery is that of readers that wait for long.
-	attrEvery  = 20 * time.Millisecond
-	quietEvery = 50 * time.Millisecond
+	attrEvery  = 50 * time.Millisecond
+	quietEvery = 100 * time.Millisecond
 	// statUnit is by how many bytes every version of a file that grows is longer.
 	statUnit = 64
 	// firstLook bounds the time until a watch has looked for the first time.
@@ -42,7 +42,7 @@ func attrModes(full bool) []string {
 
 func attrCache() Scenario {
 	return Scenario{
-		Name: "attr-cache", Family: FamilyNFS, Quiet: true, Estimate: 75 * time.Second,
+		Name: "attr-cache", Family: FamilyNFS, Quiet: true, Estimate: 80 * time.Second,
 		Modes:   attrModes(true),
 		Doc:     "B polls stat and an already open descriptor while A appends and rewrites, and closes",
 		Decides: "staleness window in ms, with error bound; against acregmin, acregmax, actimeo, noac, and how long B had looked quietly before",
