@@ -43,13 +43,8 @@ func newSite(t *testing.T) sshtest.StandIn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	locked, err := ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte("secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.Write(t, "id", string(pem.EncodeToMemory(block)), 0o600)
 	s.Write(t, "open", string(pem.EncodeToMemory(block)), 0o644)
-	s.Write(t, "locked", string(pem.EncodeToMemory(locked)), 0o600)
 	host := sshtest.NewSigner(t).PublicKey()
 	s.Write(t, "known_hosts", knownhosts.Line([]string{"10.0.0.1:22", "10.0.0.11:22", "10.0.0.12:2222"}, host)+"\n", 0o644)
 	s.Write(t, "admin.conf", kubeconfigText, 0o600)
@@ -69,7 +64,6 @@ func TestRead(t *testing.T) {
 		"no such key":         {"key: id", "key: none", []string{"2: key: DIR/none: no such file"}},
 		"key others may read": {"key: id", "key: open", []string{"2: key DIR/open has mode 0644, so others may read it"}},
 		"key is a directory":  {"key: id", "key: .", []string{"2: key DIR is not a regular file"}},
-		"key with passphrase": {"key: id", "key: locked", []string{"2: key DIR/locked has a passphrase"}},
 		"key is none":         {"key: id", "key: u.key", []string{"2: key DIR/u.key: ssh: no key found"}},
 		"host not known":      {"port: 2222", "port: 2223", []string{"2: known_hosts DIR/known_hosts does not list [10.0.0.12]:2223: log in once"}},
 		"no known_hosts":      {"known_hosts: known_hosts", "known_hosts: none", []string{"2: known_hosts: DIR/none: no such file"}},
@@ -90,6 +84,23 @@ func TestRead(t *testing.T) {
 			}
 			checkProblems(t, err, file, tt.want)
 		})
+	}
+}
+
+func TestKeyWithPassphrase(t *testing.T) {
+	t.Parallel()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked, err := ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sshtest.StandIn{Dir: t.TempDir()}
+	s.Write(t, "locked", string(pem.EncodeToMemory(locked)), 0o600)
+	if err := checkKey(filepath.Join(s.Dir, "locked")); err == nil || !strings.Contains(err.Error(), "has a passphrase: add it to an ssh-agent") {
+		t.Errorf("error %v", err)
 	}
 }
 
