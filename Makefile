@@ -3,14 +3,15 @@ GO      ?= go
 VERSION := $(shell git describe --always --dirty 2>/dev/null)
 AGENTS  := pkg/agent/bin/nfsim-agent-linux-amd64 pkg/agent/bin/nfsim-agent-linux-arm64
 AGENTSRC := $(shell find cmd/nfsim-agent pkg/agent/proto pkg/agent/executor pkg/agent/mono pkg/payload -name "*.go" -not -name "*_test.go") go.mod
-RUNARGS ?=
+# What a first matrix shows in a few minutes; `nfsim run` is everything.
+RUNARGS ?= --scenario close-to-open,attr-cache,append-race,kubelet-restart,force-delete-while-down --profile default,v3,noac,actimeo=1,soft
 
 .PHONY: help
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: deps build ## boot the built-in lab and print a first matrix (RUNARGS='--profile v3' to choose)
+run: deps build ## boot the built-in lab and print a first matrix (RUNARGS='--scenario nfs/*' to choose)
 	bin/nfsim run $(RUNARGS)
 
 .PHONY: test
