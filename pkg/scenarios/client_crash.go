@@ -38,21 +38,11 @@ func writingModes() []string {
 func driveClientCrash(ctx context.Context, b *Batch) error {
 	return b.withMounts(ctx, func(ctx context.Context) error {
 		writer, rival := b.on(b.Target), b.on(b.Other)
-		locks := make(chan *contest, len(b.Cells))
-		err := b.each(ctx, "lock", func(ctx context.Context, c *Cell) error {
-			k, err := c.hold(ctx, writer, rival, modeCrashLock)
-			if err == nil {
-				locks <- k
-			}
-			return err
+		contests, err := gather(ctx, b, "lock", func(ctx context.Context, c *Cell) (*contest, error) {
+			return c.hold(ctx, writer, rival, modeCrashLock)
 		})
 		if err != nil {
 			return err
-		}
-		close(locks)
-		contests := map[*Cell]*contest{}
-		for k := range locks {
-			contests[k.cell] = k
 		}
 		logs, err := b.startAllLogs(ctx, writer, writingModes())
 		if err != nil {

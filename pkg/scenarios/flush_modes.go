@@ -81,24 +81,9 @@ func streams(logs map[*Cell]flushedLogs) []*follower {
 
 // startAllLogs is startLogs for every live cell.
 func (b *Batch) startAllLogs(ctx context.Context, v *vantage, modes []string) (map[*Cell]flushedLogs, error) {
-	type started struct {
-		cell *Cell
-		logs flushedLogs
-	}
-	ready := make(chan started, len(b.Cells))
-	err := b.each(ctx, "append, flushed in several ways", func(ctx context.Context, c *Cell) error {
-		logs, err := c.startLogs(ctx, v, modes)
-		if err == nil {
-			ready <- started{c, logs}
-		}
-		return err
+	return gather(ctx, b, "append, flushed in several ways", func(ctx context.Context, c *Cell) (flushedLogs, error) {
+		return c.startLogs(ctx, v, modes)
 	})
-	close(ready)
-	all := map[*Cell]flushedLogs{}
-	for s := range ready {
-		all[s.cell] = s.logs
-	}
-	return all, err
 }
 
 // judgeCrash says whether the power was cut, and whether enough had been

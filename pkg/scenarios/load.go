@@ -140,18 +140,7 @@ func (b *Batch) eachLoad(ctx context.Context, what string, loads map[*Cell]*load
 
 // startLoads is startLoad for every live cell.
 func (b *Batch) startLoads(ctx context.Context, mode string, reader *vantage) (map[*Cell]*load, error) {
-	started := make(chan *load, len(b.Cells))
-	err := b.each(ctx, "write, read and lock: "+mode, func(ctx context.Context, c *Cell) error {
-		l, err := b.startLoad(ctx, c, mode, reader)
-		if err == nil {
-			started <- l
-		}
-		return err
+	return gather(ctx, b, "write, read and lock: "+mode, func(ctx context.Context, c *Cell) (*load, error) {
+		return b.startLoad(ctx, c, mode, reader)
 	})
-	close(started)
-	loads := map[*Cell]*load{}
-	for l := range started {
-		loads[l.cell] = l
-	}
-	return loads, err
 }
