@@ -98,7 +98,7 @@ func (b *Batch) outlast(ctx context.Context, in interruption, loads map[*Cell]*l
 		return err
 	}
 	return b.eachLoad(ctx, "await that it goes on", loads, func(ctx context.Context, l *load) error {
-		return goesOn(ctx, backWithin, calmRounds, l.appends, l.reads)
+		return goOn(ctx, l.appends, l.reads)
 	})
 }
 

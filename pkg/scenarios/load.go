@@ -96,15 +96,15 @@ func (c *Cell) rereads(ctx context.Context, v *vantage, path, file string) (*fol
 	}), nil
 }
 
-// goesOn waits until the streams have each succeeded again some times from now
-// on, at most for within. That they do not is a result.
-func goesOn(ctx context.Context, within time.Duration, rounds int64, streams ...*follower) error {
+// goOn waits until the streams have each succeeded calmRounds times from now on,
+// at most for backWithin. That they do not is a result.
+func goOn(ctx context.Context, streams ...*follower) error {
 	defer waiting(ctx)()
-	wait, cancel := context.WithTimeout(ctx, within)
+	wait, cancel := context.WithTimeout(ctx, backWithin)
 	defer cancel()
 	want := make([]int64, len(streams))
 	for i, f := range streams {
-		want[i] = f.seq() + rounds
+		want[i] = f.seq() + calmRounds
 	}
 	for i, f := range streams {
 		err := f.await(wait, "the load", func(f *follower) bool { return f.last >= want[i] })

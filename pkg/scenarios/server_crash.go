@@ -56,7 +56,7 @@ func driveServerCrash(ctx context.Context, b *Batch) error {
 			return err
 		}
 		return b.each(ctx, "await that it goes on", func(ctx context.Context, c *Cell) error {
-			if err := goesOn(ctx, backWithin, calmRounds, slices.Collect(maps.Values(logs[c]))...); err != nil {
+			if err := goOn(ctx, slices.Collect(maps.Values(logs[c]))...); err != nil {
 				return err
 			}
 			for mode, f := range logs[c] {
