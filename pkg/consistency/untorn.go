@@ -19,7 +19,7 @@ func checkUntorn(_ context.Context, v *view, t *tally, _ Options) {
 	}
 	for _, op := range v.truths {
 		t.checked++
-		if kind, ok := v.known(op); !ok && !(kind == history.KindPartial && v.cutShort(op)) {
+		if kind, ok := v.known(op); !ok && (kind != history.KindPartial || !v.cutShort(op)) {
 			v.violateTorn(t, op, kind)
 		}
 	}

@@ -61,15 +61,11 @@ func (t *cutTrial) truth(value string) {
 }
 
 // read adds a read that saw the register.
-func (t *cutTrial) read(from, to int64, errno string) *cutTrial {
-	op := history.Op{
+func (t *cutTrial) read(from, to int64) *cutTrial {
+	t.e.Ops = append(t.e.Ops, history.Op{
 		Client: "worker1", Lane: "reader", Func: history.Read, File: modeDropLong + "/register", Mode: history.ModeReopen,
-		Value: "x", Kind: history.KindToken, Invoke: at(from), Return: at(to), Errno: errno, Result: history.OK,
-	}
-	if errno != "" {
-		op.Result = history.Fail
-	}
-	t.e.Ops = append(t.e.Ops, op)
+		Value: "x", Kind: history.KindToken, Invoke: at(from), Return: at(to), Result: history.OK,
+	})
 	return t
 }
 
@@ -88,7 +84,7 @@ func (t *cutTrial) lock(lane, fn string, when int64, result, errno string) *cutT
 // calm adds what a load shows where nothing is wrong with the lock and the
 // reads, and that the appends went on.
 func (t *cutTrial) calm() *cutTrial {
-	t.read(9000, 9010, "").read(9500, 9510, "").read(36_000, 36_020, "")
+	t.read(9000, 9010).read(9500, 9510).read(36_000, 36_020)
 	t.lock(laneHolder, history.Lock, 7000, history.OK, "").lock(laneRival, history.Lock, 7100, history.Fail, "EAGAIN")
 	t.lock(laneRival, history.Lock, 36_500, history.Fail, "EAGAIN").lock(laneHolder, history.Write, 36_600, history.OK, "")
 	return t
@@ -184,7 +180,7 @@ func TestJudgePartition(t *testing.T) {
 			"locks are local",
 			func() *cutTrial {
 				c := newCutTrial().append(10_200, 37_000, "")
-				return c.lock(laneHolder, history.Lock, 7000, history.OK, "").lock(laneRival, history.Lock, 7100, history.OK, "").read(9000, 9010, "").read(9900, 36_000, "")
+				return c.lock(laneHolder, history.Lock, 7000, history.OK, "").lock(laneRival, history.Lock, 7100, history.OK, "").read(9000, 9010).read(9900, 36_000)
 			},
 			"DURABLE RECOVERED RECOVERED TWO_WRITERS", nil,
 		},
@@ -200,7 +196,7 @@ func TestJudgePartition(t *testing.T) {
 		{
 			"nobody tried the lock after the fault",
 			func() *cutTrial {
-				return newCutTrial().append(10_200, 37_000, "").read(9000, 9010, "").read(9900, 36_000, "").lock(laneHolder, history.Lock, 7000, history.OK, "")
+				return newCutTrial().append(10_200, 37_000, "").read(9000, 9010).read(9900, 36_000).lock(laneHolder, history.Lock, 7000, history.OK, "")
 			},
 			"DURABLE RECOVERED RECOVERED INCONCLUSIVE", nil,
 		},
@@ -209,7 +205,7 @@ func TestJudgePartition(t *testing.T) {
 			func() *cutTrial {
 				c := newCutTrial().append(10_200, 37_000, "").calm()
 				for from := int64(10_000); from < 36_000; from += 1000 {
-					c.read(from, from+5, "")
+					c.read(from, from+5)
 				}
 				return c
 			},
