@@ -17,9 +17,12 @@ const (
 	attrMost = 16
 	attrTime = 12 * time.Second
 	// attrEvery is the time from look to look and the resolution of the staleness
-	// that is measured; quietEvery is that of readers that wait for long.
+	// that is measured. quietEvery is that of readers that wait for long: a
+	// revalidation that comes sooner after the timeout than the RPC before it took
+	// does not double it (fs/nfs/inode.c nfs_update_inode: the timeout runs from
+	// when the RPC was sent, the doubling from when it was answered).
 	attrEvery  = 50 * time.Millisecond
-	quietEvery = 100 * time.Millisecond
+	quietEvery = 500 * time.Millisecond
 	// statUnit is by how many bytes every version of a file that grows is longer.
 	statUnit = 64
 	// firstLook bounds the time until a watch has looked for the first time.

@@ -84,6 +84,12 @@ func expectedAttrCache() []Expectation {
 	const scenario = "nfs/attr-cache"
 	return []Expectation{
 		{
+			Scenario: scenario, Modes: []string{"held-rw"}, Profiles: anyProfile(),
+			Allowed: allow("UNBOUNDED_STALE", "DURABLE"),
+			Why:     "while a client has a file open for writing, it takes a change on the server for one of its own writes: what it has cached is thrown away at the next open, whatever the timeouts are",
+			Source:  "fs/nfs/inode.c nfs_update_inode (have_writers, NFS_INO_DATA_INVAL_DEFER); docs/findings.md",
+		},
+		{
 			Scenario: scenario, Profiles: []string{"noac"},
 			Allowed: allow("LINEARIZABLE", "BOUNDED_STALE<=100", "DURABLE"),
 			Why:     "noac sets all attribute timeouts to 0, so that every stat and read asks the server; only what was on the wire may be old",
