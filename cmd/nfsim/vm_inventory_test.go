@@ -209,6 +209,7 @@ func (s *site) sameWords(t *testing.T) {
 	// the run after it.
 	s.killAt(t, "write and read with the kubelet down", "run", "--lab", "inventory:"+s.file, "--scenario", "kubelet-restart", "--profile", "default")
 	words := s.firstLight(t, "--lab", "inventory:"+s.file)
+	t.Logf("words: %v", words)
 	if diff := gocmp.Diff(s.words, words); diff != "" {
 		t.Errorf("outcomes differ (-built-in +inventory):\n%s", diff)
 	}
@@ -232,7 +233,8 @@ func (s *site) traces(t *testing.T) map[string][]string {
 	l := s.attach(t)
 	found := map[string][]string{}
 	for _, m := range l.Machines() {
-		out := s.on(t, l, m, `find /srv /mnt /etc/exports.d /etc/systemd/system /run/systemd/transient -printf 'file %p %l\n' 2>/dev/null
+		out := s.on(t, l, m, `find /srv /mnt /etc/exports.d /etc/systemd/system -printf 'file %p %l\n' 2>/dev/null
+find /run/systemd/transient -name 'nfsim*' 2>/dev/null
 exportfs -s 2>/dev/null
 nft list tables 2>/dev/null
 grep -E ' (nfs|nfs4) ' /proc/self/mountinfo

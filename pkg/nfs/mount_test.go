@@ -50,6 +50,29 @@ func TestMountAndUnmount(t *testing.T) {
 	}
 }
 
+func TestRemoveRoot(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	mounter := Mounter{Root: m.Dir + "/mnt"}
+	m.Write(t, "mnt/t/file", "x", 0o644)
+	for _, step := range []struct {
+		before func()
+		there  bool
+	}{
+		{func() {}, true},
+		{func() { _ = os.RemoveAll(m.Dir + "/mnt/t") }, false},
+		{func() {}, false},
+	} {
+		step.before()
+		if err := mounter.RemoveRoot(t.Context(), m.node); err != nil {
+			t.Error(err)
+		}
+		if m.Exists("mnt") != step.there {
+			t.Errorf("the root is there: %v", !step.there)
+		}
+	}
+}
+
 func TestMountErrors(t *testing.T) {
 	t.Parallel()
 	good := MountSpec{Server: "s", Path: "/p", Options: "vers=3"}

@@ -153,6 +153,17 @@ func orDefault(d, def time.Duration) time.Duration {
 	return d
 }
 
+// RemoveRoot removes the directory that mounts are made below, if it is there
+// and empty.
+func (m Mounter) RemoveRoot(ctx context.Context, node *sshnode.Node) error {
+	root := sshnode.Quote(m.root())
+	script := "[ ! -d " + root + " ] || " + bounded(shortDeadline, "rmdir", "--ignore-fail-on-non-empty", m.root())
+	if _, err := runWithin(ctx, node, shortDeadline, script); err != nil {
+		return fmt.Errorf("remove %s: %w", m.root(), err)
+	}
+	return nil
+}
+
 // UnmountAll is Unmount for several targets of one node: all that can be
 // unmounted without force in one round trip, the others one by one.
 func (m Mounter) UnmountAll(ctx context.Context, node *sshnode.Node, targets []string, plan UnmountPlan) ([]UnmountReport, error) {

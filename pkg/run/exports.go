@@ -61,7 +61,8 @@ func (e *executor) export(ctx context.Context) error {
 	return e.exports().Add(ctx, node)
 }
 
-// cleanUp removes what the run made on the API server and the NFS server.
+// cleanUp removes what the run made on the API server, the workers and the NFS
+// server.
 func (e *executor) cleanUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
 	defer cancel()
@@ -73,7 +74,19 @@ func (e *executor) cleanUp(ctx context.Context) error {
 		}
 		err = kubeErr
 	}
+	for _, m := range lab.Workers(e.lab) {
+		err = errors.Join(err, e.removeMountRoot(ctx, m))
+	}
 	return errors.Join(err, e.unexport(ctx))
+}
+
+// removeMountRoot removes what the run's mounts were made below.
+func (e *executor) removeMountRoot(ctx context.Context, m lab.Machine) error {
+	node, err := e.lab.Node(ctx, m.Name)
+	if err != nil {
+		return err
+	}
+	return nfs.Mounter{}.RemoveRoot(ctx, node)
 }
 
 // unexport withdraws the exports and deletes their directories.
