@@ -8,10 +8,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// privileged lets a namespace have pods that use the host's network and
+// directories, in clusters whose default is stricter
+// (https://kubernetes.io/docs/concepts/security/pod-security-admission/).
+const privileged = "pod-security.kubernetes.io/enforce"
+
 // EnsureNamespace makes a namespace unless it is there, and waits for its
 // default service account, without which the API server admits no pod.
 func (c *Client) EnsureNamespace(ctx context.Context, name string) error {
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: c.labels(nil)}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: c.labels(map[string]string{privileged: "privileged"})}}
 	err := try(ctx, "make namespace "+name, func(ctx context.Context, _ int) error {
 		_, err := c.api.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -156,13 +155,15 @@ func (s *images) read() ([]string, error) {
 }
 
 func (s *images) write(names []string) error {
-	var err error
 	if len(names) == 0 {
-		if err = os.Remove(s.note); errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		if err := os.Remove(s.note); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the note of workers that were brought the workload image: %w", err)
 		}
-	} else {
-		err = os.WriteFile(s.note, []byte(`["`+strings.Join(names, `","`)+"\"]\n"), 0o600)
+		return nil
+	}
+	b, err := json.Marshal(names)
+	if err == nil {
+		err = os.WriteFile(s.note, b, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("note which workers were brought the workload image: %w", err)

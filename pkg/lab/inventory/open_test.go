@@ -130,7 +130,7 @@ func TestWorkloadComesAndGoes(t *testing.T) {
 	bring(l)
 	bring(l) // nothing more
 	note := filepath.Join(l.StateDir(), "workload.json")
-	if b, err := os.ReadFile(note); err != nil || string(b) != "[\"node1\"]\n" {
+	if b, err := os.ReadFile(note); err != nil || string(b) != `["node1"]` {
 		t.Errorf("note %q, %v", b, err)
 	}
 	release()
