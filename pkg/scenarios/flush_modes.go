@@ -15,6 +15,10 @@ const (
 	// time after which a kernel writes back by itself (30 s,
 	// vm.dirty_expire_centisecs), and bearable for twenty profiles at once.
 	crashEvery = 700 * time.Millisecond
+	// crashRecordSize is a page, in bytes: a client that writes part of a page to
+	// the server may write all of it (fs/nfs/write.c nfs_can_extend_write), and so
+	// bring back, by chance, records of the page that the server had lost.
+	crashRecordSize = 4096
 	// crashRecords is how many records of each log are acknowledged before the
 	// power is cut.
 	crashRecords = 5
@@ -31,7 +35,7 @@ func (c *Cell) startLogs(ctx context.Context, v *vantage, modes []string) (flush
 	logs := flushedLogs{}
 	for _, mode := range modes {
 		spec := proto.StreamSpec{
-			Path: c.mountPoint() + "/" + mode, Client: v.machine, Sync: mode,
+			Path: c.mountPoint() + "/" + mode, Client: v.machine, Sync: mode, Size: crashRecordSize,
 			IntervalUS: crashEvery.Microseconds(), OnError: "reopen", Advance: true,
 		}
 		if mode == history.ModeUnflushed {
