@@ -142,7 +142,7 @@ func (b *Batch) wireUntil(ctx context.Context, c *Cell, file, token string, limi
 	wire := nfs.Observer{Dial: node.Dial, Host: "127.0.0.1"}
 	until := time.Now().Add(limit)
 	for {
-		op := history.Op{Client: history.ClientWire, Func: history.Read, File: file, Mode: history.ModeReopen, Result: history.Fail, OuterInvoke: agent.Mono()}
+		op := history.Op{Client: history.ClientWire, Lane: "look " + file, Func: history.Read, File: file, Mode: history.ModeReopen, Result: history.Fail, OuterInvoke: agent.Mono()}
 		stop := waiting(ctx)
 		data, _, err := wire.ReadFile(ctx, c.Export.Path, file, registerSize)
 		stop()
