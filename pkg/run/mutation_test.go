@@ -28,8 +28,8 @@ type mutation struct {
 func TestMutations(t *testing.T) {
 	t.Parallel()
 	for scenario, mutations := range map[string][]mutation{
-		"nfs.close-to-open":               append(mutationsOfAny(), mutationsOfCloseToOpen()...),
-		"nfs.attr-cache":                  append(mutationsOfAny(), mutationsOfAttrCache()...),
+		"nfs.close-to-open":               mutationsOfAny(),
+		"nfs.attr-cache":                  mutationsOfAny(),
 		"kubelet.kubelet-restart":         append(mutationsOfAny(), mutationsOfKubeletRestart()...),
 		"kubelet.force-delete-while-down": append(mutationsOfAny(), mutationsOfForceDelete()...),
 	} {
@@ -116,81 +116,6 @@ func mutationsOfAny() []mutation {
 		{
 			name: "firewall rule left", mutate: leave(rundir.NFT),
 			status: rundir.StatusNew, with: outcome.Leaked, less: []outcome.Word{outcome.Clean},
-		},
-	}
-}
-
-func mutationsOfCloseToOpen() []mutation {
-	noRegister := []outcome.Word{outcome.Linearizable, outcome.CloseToOpen}
-	return []mutation{
-		{
-			name: "an open saw what had been replaced", mutate: func(e *scenarios.Evidence) {
-				reads := opsOf(e, history.Read)
-				reads[8].Value = reads[7].Value
-			},
-			status: rundir.StatusNew, with: outcome.BoundedStale, less: noRegister,
-		},
-		{
-			name: "the last open saw what had been replaced", mutate: func(e *scenarios.Evidence) {
-				reads := opsOf(e, history.Read)
-				reads[len(reads)-1].Value = reads[len(reads)-2].Value
-			},
-			status: rundir.StatusNew, with: outcome.UnboundedStale, less: noRegister,
-		},
-		{
-			name: "an open saw two writes mixed", mutate: func(e *scenarios.Evidence) {
-				reads := opsOf(e, history.Read)
-				reads[8].Kind, reads[8].Value = history.KindTorn, reads[7].Value+","+reads[8].Value
-			},
-			status: rundir.StatusNew, with: outcome.Torn, less: []outcome.Word{outcome.Linearizable},
-		},
-		{
-			name: "the disk holds an older version", mutate: func(e *scenarios.Evidence) {
-				writes := opsOf(e, history.Write)
-				opsOf(e, history.Truth)[0].Value = writes[len(writes)-2].Value
-			},
-			status: rundir.StatusNew, with: outcome.AckedLost, less: []outcome.Word{outcome.Durable},
-		},
-		{
-			name: "half of the rounds", mutate: func(e *scenarios.Evidence) {
-				middle := opsOf(e, history.Write)[12].Invoke
-				dropOps(e, func(op history.Op) bool { return op.Invoke < middle })
-			},
-			status: rundir.StatusInconclusive, with: outcome.Inconclusive,
-		},
-	}
-}
-
-func mutationsOfAttrCache() []mutation {
-	const held = "rewrite" // the file that is read through a descriptor held open
-	isRead := func(op *history.Op) bool { return op.Func == history.Read && op.File == held }
-	return []mutation{
-		{
-			name: "stale for longer than the timeout", mutate: func(e *scenarios.Evidence) {
-				for i := range e.Ops {
-					if op := &e.Ops[i]; isRead(op) {
-						op.Invoke += int64(3 * time.Second)
-						op.Return += int64(3 * time.Second)
-					}
-				}
-			},
-			status: rundir.StatusNew, with: outcome.BoundedStale, less: []outcome.Word{outcome.Linearizable},
-		},
-		{
-			name: "the last version was never seen", mutate: func(e *scenarios.Evidence) {
-				for i := range e.Ops {
-					if op := &e.Ops[i]; isRead(op) && op.Value == "v4" {
-						op.Value = "v3"
-					}
-				}
-			},
-			status: rundir.StatusNew, with: outcome.UnboundedStale, less: []outcome.Word{outcome.BoundedStale},
-		},
-		{
-			name: "nobody polled", mutate: func(e *scenarios.Evidence) {
-				dropOps(e, func(op history.Op) bool { return op.Func == history.Read })
-			},
-			status: rundir.StatusInconclusive, with: outcome.Inconclusive,
 		},
 	}
 }

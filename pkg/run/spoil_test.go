@@ -82,6 +82,11 @@ func cut(path string) error {
 	return os.Truncate(path, info.Size()-5)
 }
 
+// has says whether a word is among the outcomes of the trial or of its modes.
 func has(v rundir.Verdict, w outcome.Word) bool {
-	return slices.ContainsFunc(v.Outcomes, func(o outcome.Outcome) bool { return o.Word == w })
+	outcomes := v.Outcomes
+	for _, m := range v.Modes {
+		outcomes = slices.Concat(outcomes, m.Outcomes)
+	}
+	return slices.ContainsFunc(outcomes, func(o outcome.Outcome) bool { return o.Word == w })
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
@@ -18,7 +19,10 @@ const (
 	// tickTime is for how long bursts of writes are tried, in each cell: the
 	// window is a tick of the server's clock, 4 ms at CONFIG_HZ=250 (fs/inode.c
 	// current_time, before the multigrain timestamps of Linux 6.13).
-	tickTime = 1200 * time.Millisecond
+	// Where versions are told apart by more than the clock there is no window, and
+	// less time will do.
+	tickTime      = time.Second
+	tickTimeClock = 3 * time.Second
 	// tickLanes writers at once make tickBurst versions: the server takes them
 	// closer to each other than one writer, who waits for its disk, could send
 	// them; and the reader is still busy with the last change when the next comes.
@@ -36,7 +40,7 @@ const (
 	tickWatchEvery = 100 * time.Millisecond
 	// tickBursts is how many bursts there must be before it counts that the
 	// reader missed none.
-	tickBursts = 5
+	tickBursts = 3
 )
 
 // sameSizeTick writes versions of one size close to each other while the other
@@ -84,7 +88,11 @@ func (b *Batch) tickBursts(ctx context.Context, c *Cell, w *burst) (fresh bool, 
 	}
 	err = look.awaitAny(ctx, firstLook)
 	fresh = true
-	for began := time.Now(); err == nil && fresh && time.Since(began) < tickTime; {
+	limit := tickTime
+	if strings.Contains(c.Profile.Options, "vers=3") {
+		limit = tickTimeClock
+	}
+	for began := time.Now(); err == nil && fresh && time.Since(began) < limit; {
 		if err = w.write(ctx, tickBurst); err != nil {
 			break
 		}
