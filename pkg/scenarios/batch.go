@@ -63,8 +63,10 @@ type Cell struct {
 	mu       sync.Mutex
 	err      error
 	pending  pending
-	keys     []string // what its entries in a ledger have in common
-	workload *workload
+	keys     []string  // what its entries in a ledger have in common
+	workload *workload // its first pod
+	// workloads are all its pods, the first one first.
+	workloads []*workload
 }
 
 // Err is why the cell could not be finished, nil while it goes well.

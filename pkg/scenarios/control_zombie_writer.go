@@ -25,7 +25,7 @@ func ByZombieClock(e *Evidence) Judgement {
 	if !ok {
 		return Judgement{}
 	}
-	return Judgement{Outcomes: []outcome.Outcome{zombie(e, gone.T)}}
+	return Judgement{Outcomes: []outcome.Outcome{zombie(e, "", "", gone.T)}}
 }
 
 // ControlZombieWriter is the control of the zombie clock.
@@ -66,7 +66,7 @@ func driveZombieWriter(ctx context.Context, b *Batch) error {
 			if _, err := c.workload.arrivals.stop(ctx); err != nil {
 				return fmt.Errorf("stop the server's look at arrivals: %w", err)
 			}
-			return b.podTruth(ctx, c)
+			return b.podTruth(ctx, c.workload)
 		})
 	})
 }
@@ -74,15 +74,11 @@ func driveZombieWriter(ctx context.Context, b *Batch) error {
 // deleteGracefully deletes the pod as a user does, and notes when the API
 // server had forgotten it: after the container's end.
 func (b *Batch) deleteGracefully(ctx context.Context, k *kube.Client, c *Cell) error {
+	if err := b.deletePod(ctx, k, c.workload, nil); err != nil {
+		return err
+	}
 	defer waiting(ctx)()
-	if _, err := k.DeletePod(ctx, b.namespace(), c.Key, nil); err != nil {
-		return err
-	}
-	if _, err := k.AwaitPodGone(ctx, b.namespace(), c.Key, c.workload.pod.UID); err != nil {
-		return err
-	}
-	c.now("api", eventAPIGone, c.Key, "")
-	return nil
+	return b.noteAPIGone(ctx, k, c.workload)
 }
 
 // zombieWrote wants the planted writer's records, acknowledged, after the end
@@ -92,7 +88,7 @@ func zombieWrote(e *Evidence) string {
 	if !ok {
 		return "the pod was not seen to leave the API"
 	}
-	if n := ackedAfter(e.Ops, gone.T); n != zombieRecords {
+	if n := ackedAfter(e.Ops, podAppends, gone.T); n != zombieRecords {
 		return fmt.Sprintf("%d records were acknowledged to the planted writer, %d are wanted", n, zombieRecords)
 	}
 	return ""

@@ -37,13 +37,13 @@ func driveKubeletRestart(ctx context.Context, b *Batch) error {
 		}
 		defer func() { _ = heal(context.WithoutCancel(ctx)) }() // its error is in the record of the fault
 		err = b.each(ctx, "write and read with the kubelet down", func(ctx context.Context, c *Cell) error {
-			if err := b.moreAppends(ctx, c, 2*calmRecords); err != nil {
+			if err := b.moreAppends(ctx, c.workload, 2*calmRecords); err != nil {
 				return err
 			}
-			if err := b.lookAround(ctx, c); err != nil {
+			if err := b.lookAround(ctx, c.workload); err != nil {
 				return err
 			}
-			return b.moreAppends(ctx, c, calmRecords)
+			return b.moreAppends(ctx, c.workload, calmRecords)
 		})
 		if err != nil {
 			return err
@@ -59,40 +59,23 @@ func driveKubeletRestart(ctx context.Context, b *Batch) error {
 			return err
 		}
 		return b.each(ctx, "after the restart", func(ctx context.Context, c *Cell) error {
-			if err := b.moreAppends(ctx, c, calmRecords); err != nil {
+			if err := b.moreAppends(ctx, c.workload, calmRecords); err != nil {
 				return err
 			}
-			if err := b.lookAround(ctx, c); err != nil {
+			if err := b.lookAround(ctx, c.workload); err != nil {
 				return err
 			}
-			if err := b.notePod(ctx, k, c); err != nil {
+			if err := b.notePod(ctx, k, c.workload); err != nil {
 				return err
 			}
-			return b.endAppending(ctx, c)
+			return b.endAppending(ctx, c.workload)
 		})
 	})
 }
 
-// awaitNodeReady waits until the API says that Target is Ready, from news
-// that is younger than since.
-func (b *Batch) awaitNodeReady(ctx context.Context, k *kube.Client, since time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, kubeletTimeout)
-	defer cancel()
-	defer waiting(ctx)()
-	b.Phase("await node Ready")
-	if err := k.AwaitNodesReady(ctx, []string{b.Target.Name}, since); err != nil {
-		return err
-	}
-	for _, c := range b.Cells {
-		c.now("api", "node-ready", b.Target.Name, "")
-	}
-	return nil
-}
-
 // notePod notes how the API and the node see the pod now.
-func (b *Batch) notePod(ctx context.Context, k *kube.Client, c *Cell) error {
-	w := c.workload
-	pod, err := k.AwaitPod(ctx, b.namespace(), c.Key, func(*corev1.Pod) bool { return true })
+func (b *Batch) notePod(ctx context.Context, k *kube.Client, w *workload) error {
+	pod, err := k.AwaitPod(ctx, b.namespace(), w.name(), func(*corev1.Pod) bool { return true })
 	if err != nil {
 		return err
 	}
@@ -100,52 +83,53 @@ func (b *Batch) notePod(ctx context.Context, k *kube.Client, c *Cell) error {
 	for _, s := range pod.Status.ContainerStatuses {
 		restarts += s.RestartCount
 	}
-	c.Trial.SetFact("container_kept", kube.ContainerID(pod) == w.containerID && pod.UID == w.pod.UID)
-	c.Trial.SetFact("node", pod.Spec.NodeName)
-	c.Trial.SetFact("restarts", restarts)
-	inHost, inContainer, err := b.mountsKept(ctx, c)
+	inHost, inContainer, err := b.mountsKept(ctx, w)
 	if err != nil {
 		return err
 	}
-	c.Trial.SetFact("mount_kept_host", inHost)
-	c.Trial.SetFact("mount_kept_container", inContainer)
+	t := w.cell.Trial
+	t.SetFact("container_kept", kube.ContainerID(pod) == w.containerID && pod.UID == w.pod.UID)
+	t.SetFact("node", pod.Spec.NodeName)
+	t.SetFact("restarts", restarts)
+	t.SetFact("mount_kept_host", inHost)
+	t.SetFact("mount_kept_container", inContainer)
 	return nil
 }
 
 // endAppending stops the pod's writer and reads the truth from the server.
-func (b *Batch) endAppending(ctx context.Context, c *Cell) error {
-	if _, err := c.workload.appends.stop(ctx); err != nil {
+func (b *Batch) endAppending(ctx context.Context, w *workload) error {
+	if _, err := w.appends.stop(ctx); err != nil {
 		return fmt.Errorf("stop the pod's writer: %w", err)
 	}
-	return b.podTruth(ctx, c)
+	return b.podTruth(ctx, w)
 }
 
-// podTruth reads the log from the server's disk.
-func (b *Batch) podTruth(ctx context.Context, c *Cell) error {
+// podTruth reads the pod's log from the server's disk.
+func (b *Batch) podTruth(ctx context.Context, w *workload) error {
 	node, err := b.node(ctx, b.server())
 	if err != nil {
 		return err
 	}
-	return c.logTruth(ctx, node, c.Export.Path+"/"+logFile, logFile)
+	return w.cell.logTruth(ctx, node, w.cell.Export.Path+"/"+w.file(), w.file())
 }
 
 func judgeKubeletRestart(e *Evidence) Judgement {
-	if o, ok := judgeFault(e, "kubelet-stop", history.Append, calmRecords); !ok {
+	if o, ok := judgeFault(e, faultKubeletStop, history.Append, calmRecords); !ok {
 		return Judgement{Outcomes: []outcome.Outcome{o}}
 	}
-	f, _ := e.fault("kubelet-stop")
+	f, _ := e.fault(faultKubeletStop)
 	j := judgeModels(e.Ops, consistency.AppendLog)
 	j.Outcomes = append(j.Outcomes, judgeLooks(e)...)
 	to := f.HealedAt
 	for _, o := range e.Observations {
-		if o.Event == "node-ready" {
+		if o.Event == eventNodeReady {
 			to = max(to, o.T)
 		}
 	}
 	j.Outcomes = append(j.Outcomes, judgeGaps(e, podAppends, f.InjectedAt, to, toleratedGap))
 	j.Outcomes = append(j.Outcomes, judgeKept(e))
 	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
-	if o, ok := e.First("kubelet-healthy", ""); ok {
+	if o, ok := e.First(eventKubeletHealthy, ""); ok {
 		j.note("kubelet healthy %s after its unit was active again", seconds(o.T-f.HealedAt))
 	}
 	return j

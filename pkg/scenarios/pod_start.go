@@ -1,0 +1,215 @@
+package scenarios
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nfsim/nfsim/pkg/agent"
+	"github.com/nfsim/nfsim/pkg/agent/proto"
+	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/sshnode"
+)
+
+// makeClaim makes the cell's claim and waits until it is bound.
+func (b *Batch) makeClaim(ctx context.Context, k *kube.Client, c *Cell, readWriteOnce bool) error {
+	ctx, cancel := context.WithTimeout(ctx, podTimeout)
+	defer cancel()
+	defer waiting(ctx)()
+	c.own(c.Key)
+	_, err := k.CreateNFSClaim(ctx, kube.NFSClaim{
+		Name: c.Key, Namespace: b.namespace(), Server: b.server().Addr, Path: c.Export.Path,
+		MountOptions: strings.Split(c.Profile.Options, ","), ReadWriteMany: !readWriteOnce,
+	})
+	return err
+}
+
+// startPod starts a pod on the cell's claim and waits until it runs and its
+// records arrive at the server. It is stopped with the trial.
+func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell, plan podPlan) (*workload, error) {
+	ctx, cancel := context.WithTimeout(ctx, podTimeout)
+	defer cancel()
+	w := &workload{cell: c, plan: plan, at: plan.machine}
+	if w.at.Name == "" {
+		w.at = b.Target
+	}
+	if c.workload == nil {
+		c.workload = w
+	}
+	c.workloads = append(c.workloads, w)
+	if err := b.createPod(ctx, k, w); err != nil {
+		return nil, err
+	}
+	if err := b.awaitContainer(ctx, k, w); err != nil {
+		return nil, err
+	}
+	return w, b.startAppending(ctx, w)
+}
+
+// socketDir is a directory on the pod's node, mounted into the pod.
+func (b *Batch) socketDir(w *workload) string { return "/run/nfsim/" + b.RunID + "/" + w.name() }
+
+// agentSocket is the name of the agent's socket in its directory.
+const agentSocket = "/agent.sock"
+
+// createPod asks the API server for the pod.
+func (b *Batch) createPod(ctx context.Context, k *kube.Client, w *workload) error {
+	defer waiting(ctx)()
+	args := []string{"listen", kube.SocketDir + agentSocket}
+	if w.plan.ignoreTerm {
+		args = append(args, "--ignore-term")
+	}
+	grace := int64(cmp.Or(w.plan.grace, podGrace).Seconds())
+	var err error
+	w.pod, err = k.CreateWorkloadPod(ctx, kube.WorkloadPod{
+		Name: w.name(), Namespace: b.namespace(), Node: w.at.Name, Claim: w.cell.Key,
+		Args: args, SocketHostDir: b.socketDir(w),
+		TerminationGracePeriodSeconds: &grace, RestartPolicy: w.plan.restart,
+	})
+	if err == nil {
+		w.cell.own(string(w.pod.UID))
+	}
+	return err
+}
+
+// awaitContainer waits until the pod's container runs, another one than w knew
+// so far; reads its process and its mount from the node, and reaches the agent
+// in it.
+func (b *Batch) awaitContainer(ctx context.Context, k *kube.Client, w *workload) error {
+	before := w.containerID
+	stop := waiting(ctx)
+	pod, err := k.AwaitPod(ctx, b.namespace(), w.name(), func(pod *corev1.Pod) bool {
+		return kube.PodRunning(pod) && kube.ContainerID(pod) != before
+	})
+	stop()
+	if err != nil {
+		return b.withPodEvents(ctx, k, w, err)
+	}
+	w.pod, w.containerID = pod, kube.ContainerID(pod)
+	if err := w.findOnNode(ctx, b.on(w.at), w.at.Runtime().State); err != nil {
+		return err
+	}
+	// By a forwarded socket: no process of the node is needed to reach the pod.
+	node, err := b.node(ctx, w.at)
+	if err != nil {
+		return err
+	}
+	w.client, err = dialPod(ctx, node, b.socketDir(w)+agentSocket, w.name())
+	return err
+}
+
+// dialPod reaches the agent in a pod; a container that runs has not yet made
+// its socket.
+func dialPod(ctx context.Context, node *sshnode.Node, socket, name string) (*agent.Client, error) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	defer waiting(ctx)()
+	for {
+		conn, err := node.Dial(ctx, "unix", socket)
+		if err == nil {
+			return agent.New(conn, name), nil
+		}
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) {
+			return nil, fmt.Errorf("reach the agent in pod %s: %w", name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("reach the agent in pod %s: %w (last: %w)", name, ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// withPodEvents adds to err what the API tells about the pod.
+func (b *Batch) withPodEvents(ctx context.Context, k *kube.Client, w *workload, err error) error {
+	events, eventsErr := k.PodEvents(context.WithoutCancel(ctx), b.namespace(), w.name())
+	if eventsErr != nil {
+		return err
+	}
+	for _, ev := range events {
+		if ev.Type == corev1.EventTypeWarning {
+			err = fmt.Errorf("%w; %s: %s", err, ev.Reason, ev.Message)
+		}
+	}
+	return err
+}
+
+// findOnNode reads the container's process and the volume's mount from the
+// node's own tables; state is lab.Runtime's.
+func (w *workload) findOnNode(ctx context.Context, v *vantage, state string) error {
+	t, err := v.must(ctx, proto.Request{Op: proto.OpReadFile, Path: state + "/" + w.containerID + "/init.pid", Limit: 32})
+	if err == nil {
+		w.pid, err = strconv.Atoi(strings.TrimSpace(string(t.Data)))
+	}
+	if err != nil {
+		return fmt.Errorf("find the process of container %s: %w", w.containerID, err)
+	}
+	t, err = v.must(ctx, proto.Request{Op: proto.OpMountinfo, PID: 1})
+	if err != nil {
+		return err
+	}
+	mounts, err := nfs.ParseMountinfo(strings.NewReader(t.Text))
+	if err != nil {
+		return err
+	}
+	for _, m := range mounts {
+		if m.IsNFS() && strings.HasPrefix(m.Mountpoint, w.podDir()+"/") {
+			w.hostMount = m.Mountpoint
+			w.cell.own(v.machine + ": " + m.MajorMinor + " ") // device numbers are a machine's own
+			return w.cell.accept(v.machine, m)
+		}
+	}
+	return &nfs.NotMountedError{Node: v.machine, Target: w.podDir() + "/volumes"}
+}
+
+// startAppending starts the pod's writer and the server's look at what
+// arrives, and waits until both have seen some records.
+func (b *Batch) startAppending(ctx context.Context, w *workload) error {
+	if err := b.followArrivals(ctx, w); err != nil {
+		return err
+	}
+	var err error
+	w.appends, err = w.cell.append(ctx, w.client, w.at.Name, w.records(), w.file(), proto.StreamSpec{
+		Path: kube.DefaultMountPath + "/" + w.file(), Client: w.records(), Sync: "fsync",
+		IntervalUS: appendEveryUS, OnError: "retry",
+	})
+	if err != nil {
+		return err
+	}
+	defer waiting(ctx)()
+	if err := w.appends.awaitSeq(ctx, "appends of the pod", calmRecords); err != nil {
+		return err
+	}
+	return w.arrivals.awaitSeq(ctx, "arrivals at the server", calmRecords)
+}
+
+// followArrivals starts the server's look at the pod's file, one for all pods
+// that append to it.
+func (b *Batch) followArrivals(ctx context.Context, w *workload) error {
+	for _, other := range w.cell.workloads {
+		if other.file() == w.file() && other.arrivals != nil {
+			w.arrivals = other.arrivals
+			return nil
+		}
+	}
+	var err error
+	w.arrivals, err = w.cell.tail(ctx, b.on(b.server()), w.cell.Export.Path+"/"+w.file())
+	return err
+}
+
+// moreAppends waits until the pod has had n more records acknowledged.
+func (b *Batch) moreAppends(ctx context.Context, w *workload, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, podTimeout)
+	defer cancel()
+	defer waiting(ctx)()
+	return w.appends.awaitSeq(ctx, "appends of the pod", w.appends.seq()+n)
+}

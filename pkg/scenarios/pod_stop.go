@@ -1,0 +1,87 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/nfs"
+)
+
+// nodeCleanTimeout is how long a node gets to remove a pod's mount and
+// directory. What is there after it is left behind: the ledger says so.
+const nodeCleanTimeout = 60 * time.Second
+
+// stopPods stops every pod of a cell, side by side.
+func (b *Batch) stopPods(ctx context.Context, k *kube.Client, c *Cell) error {
+	return atOnce(len(c.workloads), func(i int) error { return b.stopPod(ctx, k, c.workloads[i]) })
+}
+
+// stopPod deletes what startPod made and waits until the node has let go of
+// it, as long as ctx allows.
+func (b *Batch) stopPod(ctx context.Context, k *kube.Client, w *workload) error {
+	var err error
+	if w.client != nil {
+		w.client.Close()
+	}
+	if w.arrivals != nil {
+		_, err = w.arrivals.stop(ctx)
+	}
+	if w.pod == nil {
+		return err
+	}
+	stop := waiting(ctx)
+	_, deleteErr := k.DeletePod(ctx, b.namespace(), w.name(), nil)
+	_, goneErr := k.AwaitPodGone(ctx, b.namespace(), w.name(), w.pod.UID)
+	stop()
+	return errors.Join(err, ignoreNotFound(deleteErr), goneErr, b.awaitNodeClean(ctx, w))
+}
+
+// ignoreNotFound takes an object that is not there for deleted.
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// awaitNodeClean waits until the pod's directory is gone from the node. When it
+// stays, the volume is unmounted by force, so that the node is of use to others:
+// that it took that is noted, and part of the outcome.
+func (b *Batch) awaitNodeClean(ctx context.Context, w *workload) error {
+	gone, err := b.nodeClean(ctx, w)
+	if err != nil || gone || w.hostMount == "" {
+		return err
+	}
+	node, err := b.node(ctx, w.at)
+	if err != nil {
+		return err
+	}
+	stop := waiting(ctx)
+	report, err := nfs.Mounter{Root: kubeletPods}.Unmount(ctx, node, w.hostMount, nfs.UnmountPlan{})
+	stop()
+	if report.How != nfs.NotMounted {
+		w.cell.Trial.SetFact(unmountFact+w.at.Name, string(report.How))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = b.nodeClean(ctx, w)
+	return err
+}
+
+// nodeClean waits for the end of the pod's directory for nodeCleanTimeout.
+func (b *Batch) nodeClean(ctx context.Context, w *workload) (gone bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, nodeCleanTimeout)
+	defer cancel()
+	defer waiting(ctx)()
+	select {
+	case err := <-b.watchGone(ctx, w, eventPodDirGone, podDirWatch(w), nil):
+		return err == nil, err
+	case <-ctx.Done():
+		return false, nil
+	}
+}
