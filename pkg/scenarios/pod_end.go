@@ -94,6 +94,17 @@ func (n *ending) await(ctx context.Context, within time.Duration) (complete bool
 	return true, nil
 }
 
+// awaitOne waits for one of the ends; that it does not come is an error.
+func (n *ending) awaitOne(ctx context.Context, event string, within time.Duration) error {
+	one := &ending{left: map[string]<-chan error{event: n.left[event]}}
+	complete, err := one.await(ctx, within)
+	if err == nil && !complete {
+		err = fmt.Errorf("await %s: not within %s", event, within)
+	}
+	delete(n.left, event)
+	return err
+}
+
 func podDirWatch(w *workload) proto.StreamSpec {
 	return proto.StreamSpec{
 		Kind: proto.Poller, Mode: proto.PollLookup, Path: w.podDir(), Decode: "none",
