@@ -12,6 +12,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/outcome"
+	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 // toleratedGap is the longest pause between two acknowledgements that still
@@ -31,50 +32,58 @@ func kubeletRestart() Scenario {
 
 func driveKubeletRestart(ctx context.Context, b *Batch) error {
 	return b.withPods(ctx, func(ctx context.Context, k *kube.Client) error {
-		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()))
-		if err != nil {
-			return err
-		}
-		defer func() { _ = heal(context.WithoutCancel(ctx)) }() // its error is in the record of the fault
-		err = b.each(ctx, "write and read with the kubelet down", func(ctx context.Context, c *Cell) error {
-			if err := b.moreAppends(ctx, c.workload, 2*calmRecords); err != nil {
-				return err
-			}
-			if err := b.lookAround(ctx, c.workload); err != nil {
-				return err
-			}
-			return b.moreAppends(ctx, c.workload, calmRecords)
-		})
-		if err != nil {
-			return err
-		}
-		started := time.Now()
-		if err := heal(ctx); err != nil {
-			return err
-		}
-		if err := b.awaitKubelet(ctx); err != nil {
-			return err
-		}
-		if err := b.awaitNodeReady(ctx, k, started); err != nil {
-			return err
-		}
-		return b.each(ctx, "after the restart", func(ctx context.Context, c *Cell) error {
-			if err := b.moreAppends(ctx, c.workload, calmRecords); err != nil {
-				return err
-			}
-			if err := b.lookAround(ctx, c.workload); err != nil {
-				return err
-			}
-			if err := b.notePod(ctx, k, c.workload); err != nil {
-				return err
-			}
-			return b.endAppending(ctx, c.workload)
-		})
+		return b.kubeletAway(ctx, k, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()), "")
 	})
 }
 
-// notePod notes how the API and the node see the pod now.
-func (b *Batch) notePod(ctx context.Context, k *kube.Client, w *workload) error {
+// kubeletAway takes the kubelet away and gives it back, while the cells' first
+// pods write and everybody reads; then it ends their writers. The facts that it
+// sets end with mode.
+func (b *Batch) kubeletAway(ctx context.Context, k *kube.Client, spec fault.Spec, mode string) error {
+	heal, err := b.inject(ctx, spec)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = heal(context.WithoutCancel(ctx)) }() // its error is in the record of the fault
+	err = b.each(ctx, "write and read without the kubelet", func(ctx context.Context, c *Cell) error {
+		if err := b.moreAppends(ctx, c.workload, 2*calmRecords); err != nil {
+			return err
+		}
+		if err := b.lookAround(ctx, c.workload); err != nil {
+			return err
+		}
+		return b.moreAppends(ctx, c.workload, calmRecords)
+	})
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	if err := heal(ctx); err != nil {
+		return err
+	}
+	if err := b.awaitKubelet(ctx); err != nil {
+		return err
+	}
+	if err := b.awaitNodeReady(ctx, k, started); err != nil {
+		return err
+	}
+	return b.each(ctx, "with the kubelet back", func(ctx context.Context, c *Cell) error {
+		if err := b.moreAppends(ctx, c.workload, calmRecords); err != nil {
+			return err
+		}
+		if err := b.lookAround(ctx, c.workload); err != nil {
+			return err
+		}
+		if err := b.notePod(ctx, k, c.workload, mode); err != nil {
+			return err
+		}
+		return b.endAppending(ctx, c.workload)
+	})
+}
+
+// notePod notes how the API and the node see the pod now, in facts that end
+// with mode.
+func (b *Batch) notePod(ctx context.Context, k *kube.Client, w *workload, mode string) error {
 	pod, err := k.AwaitPod(ctx, b.namespace(), w.name(), func(*corev1.Pod) bool { return true })
 	if err != nil {
 		return err
@@ -88,11 +97,11 @@ func (b *Batch) notePod(ctx context.Context, k *kube.Client, w *workload) error 
 		return err
 	}
 	t := w.cell.Trial
-	t.SetFact("container_kept", kube.ContainerID(pod) == w.containerID && pod.UID == w.pod.UID)
-	t.SetFact("node", pod.Spec.NodeName)
-	t.SetFact("restarts", restarts)
-	t.SetFact("mount_kept_host", inHost)
-	t.SetFact("mount_kept_container", inContainer)
+	t.SetFact("container_kept"+mode, kube.ContainerID(pod) == w.containerID && pod.UID == w.pod.UID)
+	t.SetFact("node"+mode, pod.Spec.NodeName)
+	t.SetFact("restarts"+mode, restarts)
+	t.SetFact("mount_kept_host"+mode, inHost)
+	t.SetFact("mount_kept_container"+mode, inContainer)
 	return nil
 }
 
@@ -114,37 +123,54 @@ func (b *Batch) podTruth(ctx context.Context, w *workload) error {
 }
 
 func judgeKubeletRestart(e *Evidence) Judgement {
-	if o, ok := judgeFault(e, faultKubeletStop, history.Append, calmRecords); !ok {
-		return Judgement{Outcomes: []outcome.Outcome{o}}
-	}
-	f, _ := e.fault(faultKubeletStop)
-	j := judgeModels(e.Ops, consistency.AppendLog)
-	j.Outcomes = append(j.Outcomes, judgeLooks(e)...)
-	to := f.HealedAt
-	for _, o := range e.Observations {
-		if o.Event == eventNodeReady {
-			to = max(to, o.T)
-		}
-	}
-	j.Outcomes = append(j.Outcomes, judgeGaps(e, podAppends, f.InjectedAt, to, toleratedGap))
-	j.Outcomes = append(j.Outcomes, judgeKept(e))
-	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
-	if o, ok := e.First(eventKubeletHealthy, ""); ok {
-		j.note("kubelet healthy %s after its unit was active again", seconds(o.T-f.HealedAt))
+	j, ok := judgeKubeletAway(e, faultKubeletStop, "")
+	if ok {
+		j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
 	}
 	return j
 }
 
+// judgeKubeletAway judges what kubeletAway recorded under a fault. ok is false
+// when there is nothing to judge but that.
+func judgeKubeletAway(e *Evidence, faultName, mode string) (j Judgement, ok bool) {
+	if o, ok := judgeFault(e, faultName, history.Append, calmRecords); !ok {
+		return Judgement{Outcomes: []outcome.Outcome{o}}, false
+	}
+	f, _ := e.fault(faultName)
+	j = judgeModels(e.Ops, consistency.AppendLog)
+	j.Outcomes = append(j.Outcomes, judgeLooks(e.Ops)...)
+	to := f.HealedAt
+	if o, ok := e.after(eventNodeReady, f.HealedAt); ok {
+		to = o.T
+	}
+	j.Outcomes = append(j.Outcomes, judgeGaps(e, podAppends, f.InjectedAt, to, toleratedGap))
+	j.Outcomes = append(j.Outcomes, judgeKept(e, mode))
+	if o, ok := e.after(eventKubeletHealthy, f.HealedAt); ok {
+		j.note("kubelet healthy %s after its unit was active again", seconds(o.T-f.HealedAt))
+	}
+	return j, true
+}
+
+// after returns the first observation of an event that was made at t or later.
+func (e *Evidence) after(event string, t int64) (rundir.Observation, bool) {
+	for _, o := range e.Observations {
+		if o.Event == event && o.T >= t {
+			return o, true
+		}
+	}
+	return rundir.Observation{}, false
+}
+
 // judgeKept says whether the pod is where it was, with the container and the
-// mounts it had.
-func judgeKept(e *Evidence) outcome.Outcome {
+// mounts it had, by the facts that end with mode.
+func judgeKept(e *Evidence, mode string) outcome.Outcome {
 	for _, fact := range []string{"container_kept", "mount_kept_host", "mount_kept_container"} {
-		kept, ok := e.Trial.Facts[fact].(bool)
+		kept, ok := e.Trial.Facts[fact+mode].(bool)
 		if !ok {
 			return outcome.New(outcome.Inconclusive, "%s was not recorded", fact).In("trial.json")
 		}
 		if !kept && fact == "container_kept" {
-			return outcome.New(outcome.Moved, "the container is another one, on node %v, restarts %v", e.Trial.Facts["node"], e.Trial.Facts["restarts"]).From("api").In("trial.json")
+			return outcome.New(outcome.Moved, "the container is another one, on node %v, restarts %v", e.Trial.Facts["node"+mode], e.Trial.Facts["restarts"+mode]).From("api").In("trial.json")
 		}
 		if !kept {
 			return outcome.New(outcome.UnmountedUnderPod, "%s: false", fact).From("node").In("trial.json")
@@ -155,16 +181,16 @@ func judgeKept(e *Evidence) outcome.Outcome {
 
 // judgeLooks compares what each vantage point saw of the log with what had
 // been acknowledged before it looked.
-func judgeLooks(e *Evidence) []outcome.Outcome {
+func judgeLooks(ops []history.Op) []outcome.Outcome {
 	looks := 0
-	for i := range e.Ops {
-		op := &e.Ops[i]
-		if op.Func != history.Read || op.File != logFile {
+	for i := range ops {
+		op := &ops[i]
+		if op.Func != history.Read {
 			continue
 		}
 		looks++
 		begin, _ := op.Wide()
-		need := ackedBefore(e.Ops, begin)
+		need := ackedBefore(ops, begin)
 		switch {
 		case op.Result != history.OK:
 			return []outcome.Outcome{outcome.New(outcome.Inconclusive, "%s could not read the log: %s", op.Client, orHung(op.Errno)).From(op.Client).In("history.jsonl")}
