@@ -94,6 +94,7 @@ func (b *Batch) awaitContainer(ctx context.Context, k *kube.Client, w *workload)
 		return b.withPodEvents(ctx, k, w, err)
 	}
 	w.pod, w.containerID = pod, kube.ContainerID(pod)
+	w.lives++
 	if err := w.findOnNode(ctx, b.on(w.at), w.at.Runtime().State); err != nil {
 		return err
 	}

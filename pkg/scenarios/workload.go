@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -60,6 +61,7 @@ type workload struct {
 	plan podPlan
 	at   lab.Machine // where it was put
 
+	lives       int // containers that it has had so far
 	pod         *corev1.Pod
 	containerID string
 	pid         int    // of the agent in the container, in the node's PID namespace
@@ -80,8 +82,19 @@ func (w *workload) name() string {
 // subject is what the pod's observations are about.
 func (w *workload) subject() string { return cmp.Or(w.plan.label, w.cell.Key) }
 
-// records is the client of the pod's records.
-func (w *workload) records() string { return cmp.Or(w.plan.label, podAppends) }
+// records is the client of the pod's records: another one for each container
+// that it has had.
+func (w *workload) records() string {
+	name := cmp.Or(w.plan.label, podAppends)
+	if w.lives > 1 {
+		return fmt.Sprintf("%s-%d", name, w.lives)
+	}
+	return name
+}
+
+// secondLife is the client of the records of a cell's first pod whose container
+// was started once more.
+const secondLife = podAppends + "-2"
 
 // file is what the pod appends to, below the export.
 func (w *workload) file() string { return cmp.Or(w.plan.file, logFile) }
