@@ -15,10 +15,10 @@ import (
 	"github.com/nfsim/nfsim/pkg/outcome"
 )
 
-// The modes of dead-server-restart: who was hit.
+// The modes of dead-server-restart: what is looked at.
 const (
-	modeKubelet = "kubelet" // does it come up, and does it work
-	modeWriter  = "writer"  // what the pod on the dead mount was told
+	modeStart  = "start"  // does the kubelet come up, and does it work
+	modeWriter = "writer" // what the pod on the dead mount was told
 )
 
 const (
@@ -36,7 +36,7 @@ func deadServerRestart() Scenario {
 		Name: "dead-server-restart", Family: FamilyKubelet, Target: true, Cells: 3, Estimate: 180 * time.Second,
 		Doc:     "the NFS server goes dark for a worker (its packets are dropped), the kubelet there restarts, the server comes back",
 		Decides: "does a kubelet come up and start a pod beside a dead mount, after how many s; what recovers by itself when the server is back",
-		Modes:   []string{modeKubelet, modeWriter},
+		Modes:   []string{modeStart, modeWriter},
 		Drive:   driveDeadServerRestart,
 		Judge:   judgeDeadServerRestart,
 	}
@@ -191,7 +191,7 @@ func judgeDeadServerRestart(e *Evidence) Judgement {
 // judgeKubeletAlive says when the kubelet that was started at a time gave its
 // signs of life: while the server was dark, after it, or never.
 func judgeKubeletAlive(e *Evidence, o outage, started int64) Mode {
-	m := Mode{Name: modeKubelet}
+	m := Mode{Name: modeStart}
 	var late, never []string
 	var last int64
 	for _, event := range []string{eventKubeletHealthy, eventNodeReady, eventBystander} {
