@@ -56,8 +56,9 @@ type WorkloadPod struct {
 	TerminationGracePeriodSeconds *int64 // s; nil: 30, the API's default
 	RestartPolicy                 corev1.RestartPolicy
 	Tolerations                   []corev1.Toleration
-	ReadinessExec, LivenessExec   []string // commands of probes; empty: none
-	ProbeTimeoutSeconds           int32    // 0: 1 s, the API's default
+	Affinity                      *corev1.Affinity // for the scheduler
+	ReadinessExec, LivenessExec   []string         // commands of probes; empty: none
+	ProbeTimeoutSeconds           int32            // 0: 1 s, the API's default
 }
 
 const (
@@ -101,6 +102,7 @@ func (c *Client) workloadPod(w WorkloadPod) *corev1.Pod {
 			AutomountServiceAccountToken:  &no,
 			EnableServiceLinks:            &no,
 			Tolerations:                   w.Tolerations,
+			Affinity:                      w.Affinity,
 			Volumes:                       volumes,
 			Containers: []corev1.Container{{
 				Name:            agentContainer,

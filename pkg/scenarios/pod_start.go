@@ -15,6 +15,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
@@ -41,10 +42,7 @@ func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell, plan podP
 	if w.at.Name == "" {
 		w.at = b.Target
 	}
-	if c.workload == nil {
-		c.workload = w
-	}
-	c.workloads = append(c.workloads, w)
+	c.took(w)
 	if err := b.createPod(ctx, k, w); err != nil {
 		return nil, err
 	}
@@ -54,30 +52,92 @@ func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell, plan podP
 	return w, b.startAppending(ctx, w)
 }
 
+// took keeps a pod for the trial's end.
+func (c *Cell) took(w *workload) {
+	if c.workload == nil {
+		c.workload = w
+	}
+	c.workloads = append(c.workloads, w)
+}
+
 // socketDir is a directory on the pod's node, mounted into the pod.
-func (b *Batch) socketDir(w *workload) string { return "/run/nfsim/" + b.RunID + "/" + w.name() }
+func (b *Batch) socketDir(w *workload) string { return "/run/nfsim/" + b.RunID + "/" + w.base() }
 
 // agentSocket is the name of the agent's socket in its directory.
 const agentSocket = "/agent.sock"
 
-// createPod asks the API server for the pod.
+// createPod asks the API server for the pod, or for what controls it, and then
+// waits until there is one on a node.
 func (b *Batch) createPod(ctx context.Context, k *kube.Client, w *workload) error {
 	defer waiting(ctx)()
+	spec := b.podSpec(w)
+	var err error
+	if w.plan.controller == "" {
+		spec.Node = w.at.Name
+		w.pod, err = k.CreateWorkloadPod(ctx, spec)
+	} else if err = k.CreateController(ctx, w.plan.controller, spec); err == nil {
+		err = b.takePod(ctx, k, w, func(*corev1.Pod) bool { return true })
+	}
+	if err == nil {
+		w.cell.own(string(w.pod.UID))
+	}
+	return err
+}
+
+// takePod waits until the controller of w has a pod on a node, as cond wants it,
+// and takes it for that of w.
+func (b *Batch) takePod(ctx context.Context, k *kube.Client, w *workload, cond func(*corev1.Pod) bool) error {
+	pod, err := k.AwaitControlled(ctx, b.namespace(), w.base(), func(p *corev1.Pod) bool { return p.Spec.NodeName != "" && cond(p) })
+	if err != nil {
+		return err
+	}
+	for _, m := range []lab.Machine{b.Target, b.Other} {
+		if m.Name == pod.Spec.NodeName {
+			w.pod, w.at = pod, m
+			return nil
+		}
+	}
+	return fmt.Errorf("pod %s was placed on %s, which is not of this batch", pod.Name, pod.Spec.NodeName)
+}
+
+// podSpec is what is asked of the API server, but for the node.
+func (b *Batch) podSpec(w *workload) kube.WorkloadPod {
 	args := []string{"listen", kube.SocketDir + agentSocket}
 	if w.plan.ignoreTerm {
 		args = append(args, "--ignore-term")
 	}
 	grace := int64(cmp.Or(w.plan.grace, podGrace).Seconds())
-	var err error
-	w.pod, err = k.CreateWorkloadPod(ctx, kube.WorkloadPod{
-		Name: w.name(), Namespace: b.namespace(), Node: w.at.Name, Claim: w.cell.Key,
-		Args: args, SocketHostDir: b.socketDir(w),
-		TerminationGracePeriodSeconds: &grace, RestartPolicy: w.plan.restart,
-	})
-	if err == nil {
-		w.cell.own(string(w.pod.UID))
+	spec := kube.WorkloadPod{
+		Name: w.base(), Namespace: b.namespace(), Claim: w.cell.Key,
+		Args: args, SocketHostDir: b.socketDir(w), TerminationGracePeriodSeconds: &grace,
 	}
-	return err
+	if w.plan.tolerates > 0 {
+		seconds := int64(w.plan.tolerates.Seconds())
+		for _, taint := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
+			spec.Tolerations = append(spec.Tolerations, corev1.Toleration{
+				Key: taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: &seconds,
+			})
+		}
+	}
+	if w.plan.controller != "" {
+		spec.Affinity = b.targetIfPossible()
+	}
+	return spec
+}
+
+// targetIfPossible has the scheduler place a pod on Target, or else on Other.
+func (b *Batch) targetIfPossible() *corev1.Affinity {
+	on := func(names ...string) corev1.NodeSelectorTerm {
+		return corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{
+			Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: names,
+		}}}
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{on(b.Target.Name, b.Other.Name)},
+		},
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 100, Preference: on(b.Target.Name)}},
+	}}
 }
 
 // awaitContainer waits until the pod's container runs, another one than w knew

@@ -34,6 +34,9 @@ func (b *Batch) stopPod(ctx context.Context, k *kube.Client, w *workload) error 
 		return err
 	}
 	stop := waiting(ctx)
+	if w.plan.controller != "" {
+		err = errors.Join(err, ignoreNotFound(k.DeleteController(ctx, w.plan.controller, b.namespace(), w.base())))
+	}
 	_, deleteErr := k.DeletePod(ctx, b.namespace(), w.name(), nil)
 	_, goneErr := k.AwaitPodGone(ctx, b.namespace(), w.name(), w.pod.UID)
 	stop()

@@ -82,27 +82,25 @@ func judgeBeside(e *Evidence, old, young string) outcome.Outcome {
 		WithFigure(outcome.Seconds(float64(last-first)/1e9, 0)).From("disk").In("observations.jsonl")
 }
 
-// judgeSharedLog says what became of the records of two pods in one log: a
-// record that the other may have written over is a lost update.
-func judgeSharedLog(e *Evidence, j *Judgement) {
-	ops := opsOf(e.Ops, logFile)
+// judgeShared says what became of the records of two pods in one file: a record
+// that the other may have written over is a lost update.
+func judgeShared(e *Evidence, file, old, young string) Judgement {
+	ops := opsOf(e.Ops, file)
 	r := sortRecords(ops)
-	shared := judgeModels(ops, consistency.AppendLog)
+	j := judgeModels(ops, consistency.AppendLog)
 	switch {
 	case r.truths == 0:
-		shared.Outcomes = []outcome.Outcome{outcome.New(outcome.Inconclusive, "nothing was read of the log on the server's disk").In("history.jsonl")}
+		j.Outcomes = []outcome.Outcome{outcome.New(outcome.Inconclusive, "nothing was read of the log on the server's disk").In("history.jsonl")}
 	case r.clients < 2:
-		shared.Outcomes = []outcome.Outcome{outcome.New(outcome.Inconclusive, "records of %d pods were acknowledged, 2 are wanted", r.clients).In("history.jsonl")}
+		j.Outcomes = []outcome.Outcome{outcome.New(outcome.Inconclusive, "records of %d pods were acknowledged, 2 are wanted", r.clients).In("history.jsonl")}
 	default:
-		shared.Outcomes = r.outcomes(shared.Models[0])
+		j.Outcomes = r.outcomes(j.Models[0])
 	}
-	j.Models = append(j.Models, shared.Models...)
-	j.Outcomes = append(j.Outcomes, shared.Outcomes...)
 	lost := map[string]int{}
 	for _, op := range r.lost {
 		lost[op.Client]++
 	}
-	for _, client := range []string{podAppends, replacementName} {
+	for _, client := range []string{old, young} {
 		acked := 0
 		for _, op := range funcOps(ops, history.Append) {
 			if op.Client == client && op.Result == history.OK {
@@ -111,4 +109,5 @@ func judgeSharedLog(e *Evidence, j *Judgement) {
 		}
 		j.note("%s: %d records acknowledged, %d of them not in the log", client, acked, lost[client])
 	}
+	return j
 }

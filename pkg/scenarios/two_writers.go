@@ -63,13 +63,11 @@ func judgeTwoWriters(e *Evidence) Judgement {
 
 // judgeReplaced judges a pod that was replaced while its container still ran.
 func judgeReplaced(e *Evidence, end podEnd) Judgement {
-	var j Judgement
 	outcomes, notes, ok := end.outcomes(e)
 	if !ok {
-		j.Outcomes = []outcome.Outcome{outcome.New(outcome.NoFault, "the old pod was not seen to leave the API").In("observations.jsonl")}
-		return j
+		return Judgement{Outcomes: []outcome.Outcome{outcome.New(outcome.NoFault, "the old pod was not seen to leave the API").In("observations.jsonl")}}
 	}
-	judgeSharedLog(e, &j)
+	j := judgeShared(e, logFile, podAppends, replacementName)
 	j.Outcomes = append(j.Outcomes, judgeBeside(e, podAppends, replacementName))
 	j.Outcomes = append(j.Outcomes, outcomes...)
 	j.Notes = append(j.Notes, notes...)

@@ -44,7 +44,12 @@ type podPlan struct {
 	grace   time.Duration // 0: podGrace
 	// ignoreTerm makes its process go on after SIGTERM, until it is killed.
 	ignoreTerm bool
-	restart    corev1.RestartPolicy // empty: Always, the API's default
+	// controller keeps the pod running, and the scheduler places it: on Target if
+	// that is possible, else on Other. Empty: the pod is nobody's.
+	controller kube.Controller
+	// tolerates is for how long the pod stays on a node that is not Ready or cannot
+	// be reached; 0 is the API's default, 300 s.
+	tolerates time.Duration
 }
 
 // podsPlan says what a cell has: one claim, and pods that use it.
@@ -60,6 +65,8 @@ type workload struct {
 	cell *Cell
 	plan podPlan
 	at   lab.Machine // where it was put
+	// before is the pod that the same controller had before this one; nil: none.
+	before *workload
 
 	lives       int // containers that it has had so far
 	pod         *corev1.Pod
@@ -71,12 +78,23 @@ type workload struct {
 	arrivals    *follower // on the server's disk
 }
 
-// name is the pod's.
-func (w *workload) name() string {
-	if w.plan.label == "" {
+// base is the name that was asked for: of the pod, or of what controls it.
+func (w *workload) base() string {
+	switch {
+	case w.before != nil:
+		return w.before.base()
+	case w.plan.label == "":
 		return w.cell.Key
 	}
 	return w.cell.Key + "-" + w.plan.label
+}
+
+// name is the pod's.
+func (w *workload) name() string {
+	if w.plan.controller != "" && w.pod != nil {
+		return w.pod.Name
+	}
+	return w.base()
 }
 
 // subject is what the pod's observations are about.
