@@ -16,10 +16,10 @@ const (
 
 func kubeletKill() Scenario {
 	return Scenario{
-		Name: "kubelet-kill", Family: FamilyKubelet, Target: true, Cells: 3, Estimate: 150 * time.Second,
-		Doc:     "a pod writes, the kubelet is killed (SIGKILL) and started by systemd; then it is frozen (SIGSTOP) and thawed (SIGCONT)",
-		Decides: "as kubelet-restart, for a kubelet that had no chance to tidy up, and for one that believes that no time has passed",
-		Modes:   []string{modeKill, modeFreeze},
+		Name: "kubelet-kill", Family: FamilyKubelet, Target: true, Cells: 3, Estimate: 150 * time.Second, FullEstimate: 300 * time.Second,
+		Doc:     "a pod writes, the kubelet is killed (SIGKILL) and started by systemd; then it is frozen (SIGSTOP) and thawed (SIGCONT); a full run also kills it in the midst of a mount and of an unmount",
+		Decides: "as kubelet-restart, for a kubelet that had no chance to tidy up, and for one that believes that no time has passed; half-made mounts",
+		Modes:   []string{modeKill, modeFreeze, modeMidMount, modeMidUnmount},
 		Drive:   driveKubeletKill,
 		Judge:   judgeKubeletKill,
 	}
@@ -32,7 +32,7 @@ func kubeletKillFaults() map[string]string {
 
 func driveKubeletKill(ctx context.Context, b *Batch) error {
 	specs := []fault.Spec{fault.KubeletKill(b.Target.Name, b.Target.Kubelet()), fault.KubeletFreeze(b.Target.Name, b.Target.Kubelet())}
-	modes := kubeletKill().Modes
+	modes := []string{modeKill, modeFreeze}
 	return b.withPodsOf(ctx, podsPlan{pods: []podPlan{{file: modes[0]}}}, func(ctx context.Context, k *kube.Client) error {
 		for i, mode := range modes {
 			if i > 0 {
@@ -45,7 +45,13 @@ func driveKubeletKill(ctx context.Context, b *Batch) error {
 				return err
 			}
 		}
-		return nil
+		if !b.Full {
+			return nil
+		}
+		if err := b.killMidMount(ctx, k); err != nil {
+			return err
+		}
+		return b.killMidUnmount(ctx, k)
 	})
 }
 
@@ -62,11 +68,16 @@ func (b *Batch) appendTo(ctx context.Context, w *workload, file string) error {
 
 func judgeKubeletKill(e *Evidence) Judgement {
 	var j Judgement
-	for _, mode := range kubeletKill().Modes {
+	for _, mode := range []string{modeKill, modeFreeze} {
 		of := *e
 		of.Ops = opsOf(e.Ops, mode)
 		away, _ := judgeKubeletAway(&of, kubeletKillFaults()[mode], mode)
 		j.Modes = append(j.Modes, Mode{Name: mode, Outcomes: away.Outcomes, Models: away.Models, Notes: away.Notes})
+	}
+	for _, midway := range []func(*Evidence) (Mode, bool){judgeMidMount, judgeMidUnmount} {
+		if m, ok := midway(e); ok {
+			j.Modes = append(j.Modes, m)
+		}
 	}
 	j.Outcomes = judgeLedger(e)
 	return j
