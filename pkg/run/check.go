@@ -66,7 +66,7 @@ func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial, named
 	if s.Control {
 		return control(v, j)
 	}
-	return expect(v, s, j.Modes, clientKernels(print, t.Meta.Resources))
+	return expect(v, s, j.Modes, clientReleases(print, t.Meta.Resources))
 }
 
 func unjudged(v rundir.Verdict, status rundir.Status, o outcome.Outcome) rundir.Verdict {

@@ -27,8 +27,8 @@ func control(v rundir.Verdict, j scenarios.Judgement) rundir.Verdict {
 
 // expect compares the outcomes of the trial and of each of its modes with the
 // reviewed table. The trial's status is the worst of all.
-func expect(v rundir.Verdict, s scenarios.Scenario, modes []scenarios.Mode, kernels []string) rundir.Verdict {
-	row, ok := scenarios.Expected(s.ID(), "", v.Profile, kernels)
+func expect(v rundir.Verdict, s scenarios.Scenario, modes []scenarios.Mode, on scenarios.Releases) rundir.Verdict {
+	row, ok := scenarios.Expected(s.ID(), "", v.Profile, on)
 	if ok {
 		v.Expected, v.Why, v.Source = row.Strings(), row.Why, row.Source
 	}
@@ -38,7 +38,7 @@ func expect(v rundir.Verdict, s scenarios.Scenario, modes []scenarios.Mode, kern
 	}
 	for _, m := range modes {
 		judged := modeVerdict(m)
-		row, ok := scenarios.Expected(s.ID(), m.Name, v.Profile, kernels)
+		row, ok := scenarios.Expected(s.ID(), m.Name, v.Profile, on)
 		if ok {
 			judged.Expected, judged.Why, judged.Source = row.Strings(), row.Why, row.Source
 		}
@@ -71,14 +71,17 @@ func statusOf(row scenarios.Expectation, outcomes []outcome.Outcome) rundir.Stat
 	}
 }
 
-// clientKernels are the releases of the kernels of a trial's workers, each
-// once: those of the fingerprint's machines that the trial had for itself.
-func clientKernels(print rundir.Fingerprint, resources []string) []string {
-	var kernels []string
-	for _, machine := range resources {
-		if kernel := print[machine]["kernel"]; kernel != "" && !slices.Contains(kernels, kernel) {
-			kernels = append(kernels, kernel)
+// clientReleases are what a trial's workers run, as the fingerprint has it for
+// the machines that the trial had for itself.
+func clientReleases(print rundir.Fingerprint, resources []string) scenarios.Releases {
+	each := func(what string) []string {
+		var all []string
+		for _, machine := range resources {
+			if release := print[machine][what]; release != "" && !slices.Contains(all, release) {
+				all = append(all, release)
+			}
 		}
+		return all
 	}
-	return kernels
+	return scenarios.Releases{Kernels: each("kernel"), Kubelets: each("kubelet")}
 }

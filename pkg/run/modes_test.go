@@ -3,6 +3,8 @@ package run
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/nfsim/nfsim/pkg/outcome"
 	"github.com/nfsim/nfsim/pkg/report"
 	"github.com/nfsim/nfsim/pkg/rundir"
@@ -80,15 +82,21 @@ func TestModes(t *testing.T) {
 	}
 }
 
-func TestClientKernels(t *testing.T) {
+func TestClientReleases(t *testing.T) {
 	t.Parallel()
 	print := rundir.Fingerprint{
-		"server": {"kernel": "6.1.0"}, "worker1": {"kernel": "6.12.1"}, "worker2": {"kernel": "6.12.1"}, "worker3": {"kernel": "6.6.6"},
+		"server":  {"kernel": "6.1.0"},
+		"worker1": {"kernel": "6.12.1", "kubelet": "v1.36.3"}, "worker2": {"kernel": "6.12.1", "kubelet": "v1.31.14"}, "worker3": {"kernel": "6.6.6"},
 	}
-	if got := clientKernels(print, []string{"worker1", "worker2", "export /srv/nfsim/x"}); len(got) != 1 || got[0] != "6.12.1" {
-		t.Errorf("got %q", got)
-	}
-	if got := clientKernels(print, nil); got != nil {
-		t.Errorf("got %q", got)
+	for _, tc := range []struct {
+		resources []string
+		want      scenarios.Releases
+	}{
+		{[]string{"worker1", "worker2", "export /srv/nfsim/x"}, scenarios.Releases{Kernels: []string{"6.12.1"}, Kubelets: []string{"v1.36.3", "v1.31.14"}}},
+		{nil, scenarios.Releases{}},
+	} {
+		if diff := cmp.Diff(tc.want, clientReleases(print, tc.resources)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tc.resources, diff)
+		}
 	}
 }

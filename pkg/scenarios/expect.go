@@ -40,18 +40,20 @@ type Expectation struct {
 	// Kernel is the range of the clients' kernels that the row holds for, as in
 	// ">=6.0 <6.13"; empty is every kernel. With a range the row counts only when
 	// every client of the trial is in it.
-	Kernel  string
+	Kernel string
+	// Kubelet is the same for the clients' kubelets, as in ">=1.32".
+	Kubelet string
 	Allowed []Allowed
 	Why     string
 	Source  string
 }
 
 // Expected returns the first row of the table that names the cell; mode is ""
-// for the trial as a whole, kernels are the releases of its clients. ok is
-// false when none does: then everything measured is new.
-func Expected(scenario, mode, profile string, kernels []string) (e Expectation, ok bool) {
+// for the trial as a whole. ok is false when none does: then everything measured
+// is new.
+func Expected(scenario, mode, profile string, on Releases) (e Expectation, ok bool) {
 	for _, row := range expectations() {
-		if row.names(scenario, mode, profile) && row.onKernels(kernels) {
+		if row.names(scenario, mode, profile) && row.on(on) {
 			return row, true
 		}
 	}
@@ -62,12 +64,20 @@ func (e Expectation) names(scenario, mode, profile string) bool {
 	return matches(e.Scenario, scenario) && (e.Modes == nil || anyMatches(e.Modes, mode)) && anyMatches(e.Profiles, profile)
 }
 
-// onKernels says whether the row holds for clients of these releases. A
-// malformed range, which a test finds, holds for none.
-func (e Expectation) onKernels(releases []string) bool {
-	r, err := parseKernelRange(e.Kernel)
-	return err == nil && r.has(releases)
+// Releases are what a trial's clients run, each release once: kernels as `uname
+// -r` names them, kubelets as `kubelet --version` does.
+type Releases struct{ Kernels, Kubelets []string }
+
+// on says whether the row holds for clients of these releases. A malformed
+// range, which a test finds, holds for none.
+func (e Expectation) on(r Releases) bool {
+	kernel, err1 := parseReleaseRange(e.Kernel)
+	kubelet, err2 := parseReleaseRange(e.Kubelet)
+	return err1 == nil && err2 == nil && kernel.has(r.Kernels) && kubelet.has(r.Kubelets)
 }
+
+// everywhere says whether the row holds for every release.
+func (e Expectation) everywhere() bool { return e.Kernel == "" && e.Kubelet == "" }
 
 func anyMatches(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, name) })

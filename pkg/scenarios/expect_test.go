@@ -17,8 +17,10 @@ func TestExpectationTable(t *testing.T) {
 		if row.Why == "" || row.Source == "" {
 			t.Errorf("%s %v: no reason or no source", row.Scenario, row.Profiles)
 		}
-		if _, err := parseKernelRange(row.Kernel); err != nil {
-			t.Errorf("%s %v: %v", row.Scenario, row.Profiles, err)
+		for _, text := range []string{row.Kernel, row.Kubelet} {
+			if _, err := parseReleaseRange(text); err != nil {
+				t.Errorf("%s %v: %v", row.Scenario, row.Profiles, err)
+			}
 		}
 		if len(row.Allowed) == 0 {
 			t.Errorf("%s %v allows nothing", row.Scenario, row.Profiles)
@@ -43,8 +45,8 @@ func TestExpectationTable(t *testing.T) {
 }
 
 // TestExpectationCoversTheMatrix checks that every scenario x mode x built-in
-// profile has a row that holds for every kernel, so that a lab of another
-// release is not NEW for want of one; and that every row is the first for some
+// profile has a row that holds for every release, so that a lab of another
+// one is not NEW for want of one; and that every row is the first for some
 // cell, or it would never count.
 func TestExpectationCoversTheMatrix(t *testing.T) {
 	t.Parallel()
@@ -56,7 +58,7 @@ func TestExpectationCoversTheMatrix(t *testing.T) {
 		for _, mode := range append([]string{""}, s.Modes...) {
 			for _, p := range nfs.Builtin() {
 				if !cover(s.ID(), mode, p.Name, first) {
-					t.Errorf("%s %s x %s has no expectation for every kernel", s.ID(), mode, p.Name)
+					t.Errorf("%s %s x %s has no expectation for every release", s.ID(), mode, p.Name)
 				}
 			}
 		}
@@ -68,13 +70,13 @@ func TestExpectationCoversTheMatrix(t *testing.T) {
 	}
 }
 
-// cover marks the rows that count for a cell on some kernel, and says whether
-// one counts on every kernel.
+// cover marks the rows that count for a cell on some release, and says whether
+// one counts on every release.
 func cover(scenario, mode, profile string, first []bool) bool {
 	for i, row := range expectations() {
 		if row.names(scenario, mode, profile) {
 			first[i] = true
-			if row.Kernel == "" {
+			if row.everywhere() {
 				return true
 			}
 		}

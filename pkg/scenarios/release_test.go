@@ -2,7 +2,7 @@ package scenarios
 
 import "testing"
 
-func TestKernelRange(t *testing.T) {
+func TestReleaseRange(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		text     string
@@ -21,9 +21,13 @@ func TestKernelRange(t *testing.T) {
 		{">=6.0 <6.13", []string{"6.9.3", "6.14.1"}, false},
 		{">=6.9.4", []string{"6.10"}, true},
 		{">=6.9.4", []string{"6.9.3"}, false},
+		{">=1.32", []string{"v1.36.3"}, true},
+		{">=1.32", []string{"v1.31.14", "v1.36.3"}, false},
+		{"<1.32", []string{"v1.31.14+k3s1"}, true},
+		{"<1.32", []string{"version 1.31"}, false},
 		{"<10", []string{"6.12.117+deb13-amd64"}, true},
 	} {
-		r, err := parseKernelRange(tc.text)
+		r, err := parseReleaseRange(tc.text)
 		if err != nil {
 			t.Errorf("%q: %v", tc.text, err)
 			continue
@@ -33,7 +37,7 @@ func TestKernelRange(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"6.1", ">6.1", "<=6.1", ">=6.1 >=6.2", ">=", "<6.x", ">=6.1.2.3", ">=6.2 <6.1", ">=6.1 <6.1", ">= 6.1", ">=99999999999999999999"} {
-		if _, err := parseKernelRange(bad); err == nil {
+		if _, err := parseReleaseRange(bad); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
 	}
