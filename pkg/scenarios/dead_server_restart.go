@@ -84,7 +84,7 @@ func driveDeadServerRestart(ctx context.Context, b *Batch) error {
 			}
 		}
 		return b.each(ctx, "with the server back", func(ctx context.Context, c *Cell) error {
-			if err := goesOn(ctx, podTimeout, calmRecords, c.workload.appends); err != nil {
+			if err := goOn(ctx, c.workload.appends); err != nil {
 				return err
 			}
 			if err := b.notePod(ctx, k, c.workload, ""); err != nil {
