@@ -45,7 +45,7 @@ func attrModes(full bool) []string {
 
 func attrCache() Scenario {
 	return Scenario{
-		Name: "attr-cache", Family: FamilyNFS, Quiet: true, Estimate: 80 * time.Second,
+		Name: "attr-cache", Family: FamilyNFS, Quiet: true, Estimate: 95 * time.Second,
 		Modes:   attrModes(true),
 		Doc:     "B polls stat and an already open descriptor while A appends and rewrites, and closes",
 		Decides: "staleness window in ms, with error bound; against acregmin, acregmax, actimeo, noac, and how long B had looked quietly before",

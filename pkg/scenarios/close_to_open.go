@@ -58,7 +58,7 @@ func closeToOpenModes() []string {
 
 func closeToOpen() Scenario {
 	return Scenario{
-		Name: "close-to-open", Family: FamilyNFS, Quiet: true, Estimate: 40 * time.Second,
+		Name: "close-to-open", Family: FamilyNFS, Quiet: true, Estimate: 60 * time.Second,
 		Modes:   closeToOpenModes(),
 		Doc:     "A writes, closes; B opens and reads, in a loop, both directions; also with fsync, O_SYNC, O_DIRECT, a lock, and two writes of one size within a tick of the server's clock",
 		Decides: "does every open see the last close; how long until it does",

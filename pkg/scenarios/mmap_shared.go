@@ -42,7 +42,7 @@ func mapModes() []mapMode {
 
 func mmapShared() Scenario {
 	s := Scenario{
-		Name: "mmap-shared", Family: FamilyNFS, Quiet: true, Estimate: 35 * time.Second,
+		Name: "mmap-shared", Family: FamilyNFS, Quiet: true, Estimate: 45 * time.Second,
 		Doc:     "A stores through a shared mapping and calls msync; B reads, re-opening or through a descriptor; once with more than one WRITE takes",
 		Decides: "visibility after msync in ms, torn pages",
 		Drive:   driveMmapShared,
