@@ -30,6 +30,8 @@ func TestMutations(t *testing.T) {
 	for scenario, mutations := range map[string][]mutation{
 		"nfs.close-to-open":               mutationsOfAny(),
 		"nfs.attr-cache":                  mutationsOfAny(),
+		"nfs.append-race":                 append(mutationsOfAny(), mutationsOfAppendRace()...),
+		"nfs.lock-handover":               append(mutationsOfAny(), mutationsOfLockHandover()...),
 		"kubelet.kubelet-restart":         append(mutationsOfAny(), mutationsOfKubeletRestart()...),
 		"kubelet.force-delete-while-down": append(mutationsOfAny(), mutationsOfForceDelete()...),
 	} {
