@@ -242,6 +242,22 @@ func deleteValue(ops []history.Op, value string) []history.Op {
 	return out
 }
 
+// TestJudgeShortCut checks that a short cut that lasted too long decides nothing.
+func TestJudgeShortCut(t *testing.T) {
+	t.Parallel()
+	for healed, want := range map[int64]string{at(16_000): "DURABLE RECOVERED RECOVERED EXCLUSIVE", at(26_000): "INCONCLUSIVE"} {
+		e := newCutTrial().append(10_200, 15_800, "").calm().e
+		for i := range e.Ops {
+			e.Ops[i].File = modeRejectShort + strings.TrimPrefix(e.Ops[i].File, modeDropLong)
+		}
+		e.Faults[0].Name, e.Faults[0].HealedAt = modeRejectShort, healed
+		e.Observations = []rundir.Observation{{T: at(15_200), Event: healBegins, Subject: modeRejectShort}}
+		if diff := cmp.Diff(want, words(judgePartition(e).Modes[0].Outcomes)); diff != "" {
+			t.Errorf("healed at %d: %s", healed, diff)
+		}
+	}
+}
+
 func TestJudgeServerRestart(t *testing.T) {
 	t.Parallel()
 	build := func(end int64) *Evidence {

@@ -22,7 +22,7 @@ const afterBoot = "after-boot"
 
 func serverCrash() Scenario {
 	return Scenario{
-		Name: "server-crash", Family: FamilyNFS, Quiet: true, Dirties: true, Power: true, Estimate: 150 * time.Second,
+		Name: "server-crash", Family: FamilyNFS, Quiet: true, Dirties: true, Power: true, Estimate: 95 * time.Second,
 		Doc:     "the server machine is reset (power, not shutdown) while A appends; export sync and async",
 		Decides: "acknowledged data lost? on sync exports never",
 		Modes:   []string{history.ModeFsync, history.ModeClose, history.ModeOSync},

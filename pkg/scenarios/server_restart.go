@@ -26,7 +26,7 @@ const (
 
 func serverRestart() Scenario {
 	return Scenario{
-		Name: "server-restart", Family: FamilyNFS, Quiet: true, Estimate: 110 * time.Second,
+		Name: "server-restart", Family: FamilyNFS, Quiet: true, Estimate: 55 * time.Second,
 		Doc:     "the NFS service restarts, or stays stopped past the lease, while A appends with fsync and holds a lock, and B reads",
 		Decides: "acknowledged data kept, errno, gap in s, lock reclaimed in the grace period",
 		Modes:   []string{modeRestart, modeStopLong},
