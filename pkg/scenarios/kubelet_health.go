@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/rundir"
+	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
 const (
@@ -27,6 +30,7 @@ const (
 const (
 	eventKubeletHealthy = "kubelet-healthy" // its /healthz says ok
 	eventNodeReady      = "node-ready"      // the API has fresh news of the node, and it is Ready
+	eventKubeletProcess = "kubelet-process" // Value is its pid, Detail how often systemd started it by itself
 )
 
 // awaitKubelet waits until the kubelet on Target says that it is healthy, and
@@ -63,7 +67,7 @@ func (b *Batch) kubeletHealthy(ctx context.Context, within time.Duration) (healt
 		err := healthz(wait, client)
 		if err == nil {
 			b.nowAllFrom("node", eventKubeletHealthy, b.Target.Name)
-			return true, "", nil
+			return true, "", b.noteKubelet(ctx)
 		}
 		if wait.Err() == nil {
 			last = err.Error()
@@ -76,6 +80,34 @@ func (b *Batch) kubeletHealthy(ctx context.Context, within time.Duration) (healt
 		case <-tick.C:
 		}
 	}
+}
+
+// noteKubelet notes which process the kubelet on Target is.
+func (b *Batch) noteKubelet(ctx context.Context) error {
+	defer waiting(ctx)()
+	ctx, cancel := context.WithTimeout(ctx, machineLogTimeout)
+	defer cancel()
+	node, err := b.node(ctx, b.Target)
+	if err != nil {
+		return err
+	}
+	text, err := node.Output(ctx, "systemctl show -p MainPID -p NRestarts "+sshnode.Quote(b.Target.Kubelet()))
+	if err != nil {
+		return fmt.Errorf("look at the kubelet's unit on %s: %w", b.Target.Name, err)
+	}
+	seen := rundir.Observation{T: agent.Mono(), Source: "node", Event: eventKubeletProcess, Subject: b.Target.Name}
+	for line := range strings.Lines(text) {
+		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {
+		case "MainPID":
+			seen.Value = value
+		case "NRestarts":
+			seen.Detail = value + " restarts by systemd"
+		}
+	}
+	for _, c := range b.Cells {
+		c.observe("", seen)
+	}
+	return nil
 }
 
 // nowAllFrom notes in every cell that a vantage point saw something now.

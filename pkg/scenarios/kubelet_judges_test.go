@@ -213,6 +213,25 @@ func TestJudgesOfKubelet(t *testing.T) {
 		{"claim was not Terminating", judgePVCDeletedRestart, claimDeleted().fact(factClaimTerminating, false), "NO_FAULT"},
 
 		{
+			"long outage", judgeLongOutage, outageOfPods().
+				saw(70_000, eventSuccessor, modeDeployment).appends(modeDeployment+successorSuffix, modeDeployment, 71_000, 90_000).
+				saw(95_000, eventSuccessor, modeStatefulSet).appends(modeStatefulSet+successorSuffix, modeStatefulSet, 96_000, 98_000).
+				ended(modeDeployment, 82_500, 82_000, 82_200, 82_300).ended(modeStatefulSet, 82_500, 82_000, 82_200, 82_300),
+			"deployment: DURABLE TWO_WRITERS MOVED EXCLUSIVE; statefulset: DURABLE EXCLUSIVE MOVED_LATE EXCLUSIVE; CLEAN",
+		},
+		{
+			"long outage, no successors, and one stays Terminating", judgeLongOutage,
+			outageOfPods().ended(modeDeployment, 82_500, 82_000, 82_200, 82_300),
+			"deployment: INCONCLUSIVE INCONCLUSIVE NOT_REBUILT EXCLUSIVE; statefulset: INCONCLUSIVE INCONCLUSIVE NOT_REBUILT TERMINATING_STUCK; CLEAN",
+		},
+		{
+			"an outage that was not long", judgeLongOutage, newPodTrial().fault(faultKubeletStop, 1000, 80_000).appends(modeDeployment, modeDeployment, 100, 3000),
+			"deployment: NO_FAULT; statefulset: NO_FAULT; CLEAN",
+		},
+		{"killed midway, and all is well", judgeKubeletKill, midway(1, true), "kill: NO_FAULT; freeze: NO_FAULT; mid-mount: DURABLE STAYED; mid-unmount: DURABLE EXCLUSIVE; CLEAN"},
+		{"killed midway, mounted twice, and unmounted too early", judgeKubeletKill, midway(2, false), "kill: NO_FAULT; freeze: NO_FAULT; mid-mount: DURABLE LEAKED; mid-unmount: NO_FAULT; CLEAN"},
+
+		{
 			"killed, then frozen", judgeKubeletKill,
 			newPodTrial().fault("kubelet-kill", 2000, 6000).fault("kubelet-freeze", 12_000, 16_000).
 				appends("pod", modeKill, 100, 9000).appends("pod", modeFreeze, 10_000, 19_000).look(modeKill, 5000, 49).look(modeFreeze, 15_000, 149).
@@ -238,6 +257,20 @@ func TestJudgesOfKubelet(t *testing.T) {
 func claimDeleted() *podTrial {
 	return newPodTrial().fault(faultKubeletStop, 2000, 6000).fact(factClaimTerminating, true).kept("").
 		appends("pod", logFile, 100, 8500).saw(8000, eventBystander, "")
+}
+
+// outageOfPods is a trial of long-outage up to the kubelet's return.
+func outageOfPods() *podTrial {
+	return newPodTrial().fault(faultKubeletStop, 2000, 80_000).saw(60_000, eventEvicted, modeDeployment).saw(60_100, eventEvicted, modeStatefulSet).
+		appends(modeDeployment, modeDeployment, 100, 82_000).appends(modeStatefulSet, modeStatefulSet, 100, 82_000)
+}
+
+// midway is the second half of a full trial of kubelet-kill.
+func midway(mounts int64, mounted bool) *podTrial {
+	return newPodTrial().saw(3000, eventMountWaits, modeMidMount).fault(modeMidMount, 4000, 5000).fact(factMounts+modeMidMount, mounts).
+		appends(modeMidMount, modeMidMount, 10_000, 12_000).
+		appends("pod", modeMidUnmount, 20_000, 22_000).fault(modeMidUnmount, 22_300, 25_000).fact(factMountedAtKill, mounted).
+		ended("x", 40_000, 22_100, 39_000, 39_100)
 }
 
 func (t *podTrial) truth(value string) *podTrial {

@@ -40,6 +40,9 @@ func driveKubeletRestart(ctx context.Context, b *Batch) error {
 // pods write and everybody reads; then it ends their writers. The facts that it
 // sets end with mode.
 func (b *Batch) kubeletAway(ctx context.Context, k *kube.Client, spec fault.Spec, mode string) error {
+	if err := b.noteKubelet(ctx); err != nil {
+		return err
+	}
 	heal, err := b.inject(ctx, spec)
 	if err != nil {
 		return err
@@ -147,6 +150,15 @@ func judgeKubeletAway(e *Evidence, faultName, mode string) (j Judgement, ok bool
 	j.Outcomes = append(j.Outcomes, judgeKept(e, mode))
 	if o, ok := e.after(eventKubeletHealthy, f.HealedAt); ok {
 		j.note("kubelet healthy %s after its unit was active again", seconds(o.T-f.HealedAt))
+	}
+	if now, ok := e.after(eventKubeletProcess, f.HealedAt); ok {
+		before := rundir.Observation{Value: "unknown"}
+		for _, o := range e.Observations {
+			if o.Event == eventKubeletProcess && o.T < f.InjectedAt {
+				before = o
+			}
+		}
+		j.note("the kubelet was process %s, and is %s", before.Value, now.Value)
 	}
 	return j, true
 }

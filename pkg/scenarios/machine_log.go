@@ -38,14 +38,19 @@ func (b *Batch) keep(ctx context.Context, m lab.Machine, log machineLog, when st
 	if err != nil {
 		return fmt.Errorf("read %s of %s: %w", log.name, m.Name, err)
 	}
+	return b.keepText(m, log.name, when, text)
+}
+
+// keepText writes what was read of a machine to every cell's logs.
+func (b *Batch) keepText(m lab.Machine, name, when, text string) error {
 	for _, c := range b.Cells {
-		w, err := c.Trial.Log(fmt.Sprintf("%s-%s-%s.txt", log.name, m.Name, when))
+		w, err := c.Trial.Log(fmt.Sprintf("%s-%s-%s.txt", name, m.Name, when))
 		if err != nil {
 			return err
 		}
 		_, err = w.Write([]byte(text + "\n"))
 		if err := errors.Join(err, w.Close()); err != nil {
-			return fmt.Errorf("keep %s of %s: %w", log.name, m.Name, err)
+			return fmt.Errorf("keep %s of %s: %w", name, m.Name, err)
 		}
 	}
 	return nil

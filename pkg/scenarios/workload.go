@@ -165,11 +165,27 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 		},
 		func(ctx context.Context) error { return body(ctx, k) },
 		func(ctx context.Context) error {
+			b.keepTables(ctx, k)
 			err := b.eachAnyway(ctx, func(ctx context.Context, c *Cell) error { return b.stopPods(ctx, k, c) })
 			quiet()
 			return errors.Join(err, b.unmountAll(ctx, b.Other))
 		},
 	)
+}
+
+// keepTables keeps, for a person, what the kubelet on Target and the server think
+// of the cells' volumes before the pods are stopped. Either may be out of order
+// by then: what it did not tell is left out.
+func (b *Batch) keepTables(ctx context.Context, k *kube.Client) {
+	b.Phase("keep the tables of kubelet and server")
+	stop := waiting(ctx)
+	metrics, err := k.VolumeMetrics(ctx, b.Target.Name)
+	stop()
+	if err != nil {
+		metrics = err.Error()
+	}
+	_ = b.keepText(b.Target, "kubelet-volumes", "end", metrics)
+	_ = b.keep(ctx, b.server(), nfsdStates(), "end")
 }
 
 // Namespace is the run's own Kubernetes namespace.
