@@ -26,6 +26,9 @@ const (
 // pvcProtection is the finalizer of a claim that a pod uses.
 const pvcProtection = "kubernetes.io/pvc-protection"
 
+// exitTimeout bounds the exit of a pod's process.
+const exitTimeout = 30 * time.Second
+
 const (
 	factClaimTerminating = "claim_terminating"
 	// eventNotBack is a container that was not started again: Detail is why.
@@ -102,7 +105,9 @@ func drivePVCDeletedRestart(ctx context.Context, b *Batch) error {
 // restartContainer has the pod's process exit, waits for another container, and
 // has it write. That there is none, and that it has no mount, are results.
 func (b *Batch) restartContainer(ctx context.Context, k *kube.Client, w *workload) error {
-	_, err := w.client.Do(ctx, proto.Request{Op: proto.OpExit})
+	leaving, cancel := context.WithTimeout(ctx, exitTimeout)
+	_, err := w.client.Do(leaving, proto.Request{Op: proto.OpExit})
+	cancel()
 	var session *agent.SessionError
 	switch {
 	case err == nil:
