@@ -21,7 +21,7 @@ const lockFreedWithin = 150 * time.Second
 
 func clientCrash() Scenario {
 	return Scenario{
-		Name: "client-crash", Family: FamilyNFS, Target: true, Quiet: true, Dirties: true, Power: true, Estimate: 120 * time.Second,
+		Name: "client-crash", Family: FamilyNFS, Target: true, Quiet: true, Dirties: true, Power: true, Estimate: 75 * time.Second,
 		Doc:     "A's machine is reset (power) after appends with and without fsync, while it holds a lock that B wants",
 		Decides: "what survives of what was acknowledged and of what was not, and how long the dead client keeps its lock",
 		Modes:   []string{history.ModeFsync, history.ModeClose, history.ModeOSync, history.ModeUnflushed, modeCrashLock},
