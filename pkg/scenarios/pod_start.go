@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/ssh"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nfsim/nfsim/pkg/agent"
@@ -158,7 +157,6 @@ func (b *Batch) awaitContainer(ctx context.Context, k *kube.Client, w *workload)
 	if err := w.findOnNode(ctx, b.on(w.at), w.at.Runtime().State); err != nil {
 		return err
 	}
-	// By a forwarded socket: no process of the node is needed to reach the pod.
 	node, err := b.node(ctx, w.at)
 	if err != nil {
 		return err
@@ -168,18 +166,23 @@ func (b *Batch) awaitContainer(ctx context.Context, k *kube.Client, w *workload)
 }
 
 // dialPod reaches the agent in a pod; a container that runs has not yet made
-// its socket.
+// its socket. The socket is root's: a login that is not root has no way to it
+// but a process of the node that becomes root. Else none is needed.
 func dialPod(ctx context.Context, node *sshnode.Node, socket, name string) (*agent.Client, error) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	defer waiting(ctx)()
+	dial := dialForwarded
+	if node.Sudo() {
+		dial = agent.DialSocket
+	}
 	for {
-		conn, err := node.Dial(ctx, "unix", socket)
+		client, err := dial(ctx, node, socket)
 		if err == nil {
-			return agent.New(conn, name), nil
+			return client, nil
 		}
-		var refused *ssh.OpenChannelError
-		if !errors.As(err, &refused) {
+		var transport *sshnode.TransportError
+		if errors.As(err, &transport) {
 			return nil, fmt.Errorf("reach the agent in pod %s: %w", name, err)
 		}
 		select {
@@ -188,6 +191,16 @@ func dialPod(ctx context.Context, node *sshnode.Node, socket, name string) (*age
 		case <-tick.C:
 		}
 	}
+}
+
+// dialForwarded starts a session with the agent on a socket that the node
+// forwards.
+func dialForwarded(ctx context.Context, node *sshnode.Node, socket string) (*agent.Client, error) {
+	conn, err := node.Dial(ctx, "unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	return agent.New(conn, node.Name()+":"+socket), nil
 }
 
 // withPodEvents adds to err what the API tells about the pod.

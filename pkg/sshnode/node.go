@@ -32,6 +32,10 @@ func newNode(cfg Config, w *wire, client *ssh.Client) *Node {
 // Name is Config.Name.
 func (n *Node) Name() string { return n.cfg.Name }
 
+// Sudo reports whether commands become root by sudo because the login is not:
+// what Dial and Forward reach is then limited to what the login may reach.
+func (n *Node) Sudo() bool { return n.cfg.Sudo }
+
 // Closed is closed when the connection has ended, for whatever reason.
 func (n *Node) Closed() <-chan struct{} { return n.closed }
 
