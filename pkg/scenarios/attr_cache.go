@@ -9,6 +9,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/nfs"
 )
 
 const (
@@ -46,6 +47,7 @@ func attrModes(full bool) []string {
 func attrCache() Scenario {
 	return Scenario{
 		Name: "attr-cache", Family: FamilyNFS, Quiet: true, Estimate: 95 * time.Second,
+		Apart:   []nfs.Aspect{nfs.Delegations},
 		Modes:   attrModes(true),
 		Doc:     "B polls stat and an already open descriptor while A appends and rewrites, and closes",
 		Decides: "staleness window in ms, with error bound; against acregmin, acregmax, actimeo, noac, and how long B had looked quietly before",

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/outcome"
 )
 
@@ -22,6 +23,7 @@ const lockFreedWithin = 150 * time.Second
 func clientCrash() Scenario {
 	return Scenario{
 		Name: "client-crash", Family: FamilyNFS, Target: true, Quiet: true, Dirties: true, Power: true, Estimate: 75 * time.Second,
+		Apart:   []nfs.Aspect{nfs.Lease},
 		Doc:     "A's machine is reset (power) after appends with and without fsync, while it holds a lock that B wants",
 		Decides: "what survives of what was acknowledged and of what was not, and how long the dead client keeps its lock",
 		Modes:   []string{history.ModeFsync, history.ModeClose, history.ModeOSync, history.ModeUnflushed, modeCrashLock},

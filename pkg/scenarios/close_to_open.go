@@ -9,6 +9,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/consistency"
+	"github.com/nfsim/nfsim/pkg/nfs"
 )
 
 // How often each side writes in the modes of close-to-open.
@@ -59,6 +60,7 @@ func closeToOpenModes() []string {
 func closeToOpen() Scenario {
 	return Scenario{
 		Name: "close-to-open", Family: FamilyNFS, Quiet: true, Estimate: 60 * time.Second,
+		Apart:   []nfs.Aspect{nfs.Delegations},
 		Modes:   closeToOpenModes(),
 		Doc:     "A writes, closes; B opens and reads, in a loop, both directions; also with fsync, O_SYNC, O_DIRECT, a lock, and two writes of one size within a tick of the server's clock",
 		Decides: "does every open see the last close; how long until it does",

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/outcome"
 )
 
@@ -41,6 +42,7 @@ const (
 func partition() Scenario {
 	return Scenario{
 		Name: "partition", Family: FamilyNFS, Target: true, Quiet: true, Estimate: 125 * time.Second,
+		Apart:   []nfs.Aspect{nfs.Connections},
 		Doc:     "A is cut off from the server for less and for more than its timers and the lease, by silence, by refusal, by its link; it appends, reads and holds a lock that B wants",
 		Decides: "hang, EIO, ETIMEDOUT, and after it: is what the application was told true, and who has the lock",
 		Modes:   []string{modeDropShort, modeDropLong, modeRejectShort, modeRejectLong, modeFrozen, modeLinkDown},

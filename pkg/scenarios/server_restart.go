@@ -6,6 +6,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/outcome"
 )
 
@@ -27,6 +28,7 @@ const (
 func serverRestart() Scenario {
 	return Scenario{
 		Name: "server-restart", Family: FamilyNFS, Quiet: true, Estimate: 55 * time.Second,
+		Apart:   []nfs.Aspect{nfs.Lease},
 		Doc:     "the NFS service restarts, or stays stopped past the lease, while A appends with fsync and holds a lock, and B reads",
 		Decides: "acknowledged data kept, errno, gap in s, lock reclaimed in the grace period",
 		Modes:   []string{modeRestart, modeStopLong},
