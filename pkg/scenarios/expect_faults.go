@@ -84,7 +84,7 @@ func expectedServerCrash() []Expectation {
 
 func expectedPartition() []Expectation {
 	scenario := "nfs/partition"
-	long := []string{"*-long", modeFrozen}
+	long, frozen := []string{"*-long"}, []string{modeFrozen}
 	return []Expectation{
 		{
 			Scenario: scenario, Profiles: []string{"nolock"},
@@ -93,7 +93,19 @@ func expectedPartition() []Expectation {
 			Source:  "nfs(5) hard, nolock, local_lock",
 		},
 		{
-			Scenario: scenario, Modes: long, Profiles: []string{"soft-v3"},
+			Scenario: scenario, Modes: frozen, Profiles: []string{"soft"},
+			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "EIO", "EXCLUSIVE"),
+			Why:     "no answer for longer than the mount's patience: EIO. The server hears its client, and whatever it hears renews the lease",
+			Source:  "nfs(5) soft; RFC 8881 section 8.3",
+		},
+		{
+			Scenario: scenario, Modes: frozen, Profiles: []string{"softerr"},
+			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "ETIMEDOUT", "EXCLUSIVE"),
+			Why:     "no answer for longer than the mount's patience: ETIMEDOUT. The server hears its client, and whatever it hears renews the lease",
+			Source:  "nfs(5) softerr; RFC 8881 section 8.3",
+		},
+		{
+			Scenario: scenario, Modes: append(frozen, long...), Profiles: []string{"soft-v3"},
 			Allowed: allow("DURABLE", "RECOVERED", "EIO", "EXCLUSIVE"),
 			Why:     "the cut is longer than timeo x (retrans + 1): EIO; NLM locks have no lease and stay",
 			Source:  "nfs(5) soft, timeo, retrans; net/sunrpc/clnt.c rpc_check_timeout",
@@ -125,7 +137,7 @@ func expectedPartition() []Expectation {
 		{
 			Scenario: scenario, Profiles: []string{"*"},
 			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "EXCLUSIVE", "CLEAN"),
-			Why:     "shorter than every timer and than the lease: calls wait, nothing is given up. An open under a delegation asks nobody",
+			Why:     "shorter than every timer and than the lease, or the lease renewed by what the server hears: calls wait, nothing is given up. An open under a delegation asks nobody",
 			Source:  "nfs(5) timeo, retrans; RFC 8881 sections 8.3, 10.4",
 		},
 	}

@@ -34,9 +34,10 @@ const (
 	shortest = 10 * time.Second
 	// longCut is above the soft profiles' patience, 10 s and 15 s, at least.
 	longCut = 25 * time.Second
-	// linkCut is past the time in which a peer's link address goes stale, and short
-	// of the time after which the worker's SSH connection is given up.
-	linkCut = 12 * time.Second
+	// linkCut is less than half of the time after which the worker's SSH connection,
+	// which the cable carries too, is given up (15 s): TCP may wait for as long again
+	// before it sends what was lost.
+	linkCut = 6 * time.Second
 )
 
 func partition() Scenario {
