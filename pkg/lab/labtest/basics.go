@@ -170,22 +170,6 @@ func oneUser(ctx context.Context, l lab.Lab) error {
 	return nil
 }
 
-func console(_ context.Context, l lab.Lab) error {
-	c := l.(lab.Console)
-	const most = 200
-	for _, m := range l.Machines() {
-		b, err := c.ConsoleTail(m.Name, most)
-		if err != nil {
-			return err
-		}
-		if len(b) == 0 || len(b) > most {
-			return fmt.Errorf("%s: %d bytes of the console, want 1 to %d", m.Name, len(b), most)
-		}
-	}
-	_, err := c.ConsoleTail(nobody, most)
-	return wantUsage("console of "+nobody, err)
-}
-
 // closeStopsNothing closes the lab; the machines must be there still.
 func closeStopsNothing(ctx context.Context, l lab.Lab) error {
 	before, err := bootIDs(ctx, l)

@@ -37,6 +37,7 @@ type fake struct {
 	busyAll      bool
 	busyNobody   bool
 	closeStops   bool
+	oneConsole   bool
 }
 
 func newFake(t *testing.T) *fake {
@@ -55,7 +56,7 @@ func newFake(t *testing.T) *fake {
 		d.Commands(t, map[string]string{"id": "echo 0\n", "ping": "exit 0\n", "timeout": "exit 0\n", "sync": "for a; do :; done; cp $a $a.synced\n"})
 		f.disks[m.Name] = d
 		f.servers[m.Name] = sshtest.New(t, sshtest.Options{Handler: func(cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
-			cmd = strings.NewReplacer("/root", d.Dir+"/root", "/proc/sys/kernel/random", d.Dir).Replace(cmd)
+			cmd = strings.NewReplacer("/root", d.Dir+"/root", "/proc/sys/kernel/random", d.Dir, "/dev/console", d.Dir+"/console").Replace(cmd)
 			return sshtest.Shell()(d.WithPath(cmd), stdin, stdout, stderr)
 		}})
 	}
@@ -184,7 +185,11 @@ func (f *fake) ConsoleTail(machine string, bytes int) ([]byte, error) {
 	if f.servers[machine] == nil {
 		return nil, &lab.UsageError{What: "no machine " + machine}
 	}
-	return []byte(strings.Repeat("login: ", 100))[:bytes], nil
+	if f.oneConsole {
+		machine = "server"
+	}
+	b, err := os.ReadFile(filepath.Join(f.disks[machine].Dir, "console"))
+	return b[max(len(b)-bytes, 0):], err
 }
 
 func (f *fake) AwaitReady(context.Context, func(string, ...any)) error { return nil }

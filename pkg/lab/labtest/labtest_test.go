@@ -1,9 +1,11 @@
 package labtest
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/nfsim/nfsim/pkg/lab"
 )
@@ -12,6 +14,9 @@ func TestConform(t *testing.T) {
 	t.Parallel()
 	Conform(t.Context(), t, newFake(t))
 }
+
+// failTimeout bounds a check of a broken lab.
+const failTimeout = 5 * time.Second
 
 // TestChecksCanFail breaks a lab in the ways that the checks are for.
 func TestChecksCanFail(t *testing.T) {
@@ -55,6 +60,7 @@ func TestChecksCanFail(t *testing.T) {
 		{"one user", "everybody may", set(func(f *fake) { f.busyAll = true })},
 		{"one user", "nobody is named", set(func(f *fake) { f.busyNobody = true })},
 		{"console", "of nobody", set(func(f *fake) { f.servers[nobody] = f.servers["server"] })},
+		{"console", "of another", set(func(f *fake) { f.oneConsole = true })},
 		{"no power says why", "it has power", set(func(*fake) {})},
 		{"power", "nothing happens", set(func(f *fake) { f.resetNothing = true })},
 		{"power", "all are reset", set(func(f *fake) { f.resetAll = true })},
@@ -71,7 +77,10 @@ func TestChecksCanFail(t *testing.T) {
 			if !ok {
 				t.Fatal("no such check")
 			}
-			if err := c.Run(t.Context(), f); err == nil {
+			// Long enough for what goes well; what never comes is not awaited.
+			ctx, cancel := context.WithTimeout(t.Context(), failTimeout)
+			defer cancel()
+			if err := c.Run(ctx, f); err == nil {
 				t.Error("the check finds nothing wrong")
 			} else {
 				t.Log(err)
