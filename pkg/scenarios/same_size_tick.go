@@ -11,6 +11,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
+	"github.com/nfsim/nfsim/pkg/consistency"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
 )
@@ -171,10 +172,7 @@ func judgeSameSizeTick(e *Evidence) Mode {
 	m := judgeRegister(e, modeSameSizeTick, 2)
 	ops := opsOf(e.Ops, modeSameSizeTick)
 	if o, stale := settledStaleness(ops); stale {
-		m.Outcomes = slices.DeleteFunc(m.Outcomes, func(o outcome.Outcome) bool {
-			return o.Word.Group() == outcome.Consistency && o.Word != outcome.Torn
-		})
-		m.Outcomes = append(m.Outcomes, o)
+		m.Outcomes = append(judgeMode(e, modeSameSizeTick, consistency.Untorn, consistency.Durable).Outcomes, o)
 		return m
 	}
 	missed, bursts := tickMissed(ops)
