@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/rundir"
@@ -78,7 +80,7 @@ func ofCell(l rundir.Ledger, keys []string, machine string) rundir.Ledger {
 	for category, entries := range l {
 		kept := []string{}
 		for _, entry := range entries {
-			mine := slices.ContainsFunc(keys, func(k string) bool { return k != "" && strings.Contains(entry, k) })
+			mine := slices.ContainsFunc(keys, func(k string) bool { return mentions(entry, k) })
 			shared := category == rundir.NFT || category == rundir.Units
 			if mine || shared && machine != "" && strings.HasPrefix(entry, machine+": ") {
 				kept = append(kept, entry)
@@ -87,4 +89,23 @@ func ofCell(l rundir.Ledger, keys []string, machine string) rundir.Ledger {
 		own[category] = kept
 	}
 	return own
+}
+
+// mentions reports whether an entry has the key in it, not merely as the
+// beginning of a longer one: cell 1 is not cell 10.
+func mentions(entry, key string) bool {
+	if key == "" {
+		return false
+	}
+	for {
+		_, after, found := strings.Cut(entry, key)
+		if !found {
+			return false
+		}
+		next, _ := utf8.DecodeRuneInString(after)
+		if !unicode.IsLetter(next) && !unicode.IsDigit(next) {
+			return true
+		}
+		entry = after
+	}
 }
