@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nfsim/nfsim/pkg/agent"
-	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/outcome"
@@ -50,7 +49,7 @@ func driveFencingTaint(ctx context.Context, b *Batch) error {
 		for _, c := range b.live() {
 			ends[c] = b.watchEnd(ctx, c.workload).alsoInAPI(ctx, b, k, c.workload)
 		}
-		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()))
+		back, heal, err := b.kubeletDown(ctx)
 		if err != nil {
 			return err
 		}
@@ -72,10 +71,7 @@ func driveFencingTaint(ctx context.Context, b *Batch) error {
 		if err != nil {
 			return err
 		}
-		if err := heal(ctx); err != nil {
-			return err
-		}
-		if err := b.awaitKubelet(ctx); err != nil {
+		if err := back(ctx); err != nil {
 			return err
 		}
 		return b.each(ctx, "await the end of the old pod", func(ctx context.Context, c *Cell) error { return b.endBoth(ctx, c, ends[c]) })

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/consistency"
-	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/outcome"
@@ -37,7 +36,7 @@ func (b *Batch) deleteWhileDown(ctx context.Context, remove func(ctx context.Con
 		for _, c := range b.live() {
 			ends[c] = b.watchEnd(ctx, c.workload)
 		}
-		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()))
+		back, heal, err := b.kubeletDown(ctx)
 		if err != nil {
 			return err
 		}
@@ -61,10 +60,7 @@ func (b *Batch) deleteWhileDown(ctx context.Context, remove func(ctx context.Con
 		if err != nil {
 			return err
 		}
-		if err := heal(ctx); err != nil {
-			return err
-		}
-		if err := b.awaitKubelet(ctx); err != nil {
+		if err := back(ctx); err != nil {
 			return err
 		}
 		return b.each(ctx, "await the end of writer and mount", func(ctx context.Context, c *Cell) error {

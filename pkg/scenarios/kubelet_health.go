@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
+	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/rundir"
 	"github.com/nfsim/nfsim/pkg/sshnode"
@@ -32,6 +33,21 @@ const (
 	eventNodeReady      = "node-ready"      // the API has fresh news of the node, and it is Ready
 	eventKubeletProcess = "kubelet-process" // Value is its pid, Detail how often systemd started it by itself
 )
+
+// kubeletDown stops the kubelet on Target. back starts it and waits until it is
+// healthy; heal only starts it, and may be called again.
+func (b *Batch) kubeletDown(ctx context.Context) (back, heal func(ctx context.Context) error, err error) {
+	heal, err = b.inject(ctx, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()))
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context) error {
+		if err := heal(ctx); err != nil {
+			return err
+		}
+		return b.awaitKubelet(ctx)
+	}, heal, nil
+}
 
 // awaitKubelet waits until the kubelet on Target says that it is healthy, and
 // notes when.

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/outcome"
@@ -59,7 +58,7 @@ func driveLongOutage(ctx context.Context, b *Batch) error {
 				ends[w] = b.watchEnd(ctx, w).alsoInAPI(ctx, b, k, w)
 			}
 		}
-		heal, err := b.inject(ctx, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()))
+		back, heal, err := b.kubeletDown(ctx)
 		if err != nil {
 			return err
 		}
@@ -86,10 +85,7 @@ func driveLongOutage(ctx context.Context, b *Batch) error {
 		if err != nil {
 			return err
 		}
-		if err := heal(ctx); err != nil {
-			return err
-		}
-		if err := b.awaitKubelet(ctx); err != nil {
+		if err := back(ctx); err != nil {
 			return err
 		}
 		return b.each(ctx, "await the end of the old pods", func(ctx context.Context, c *Cell) error {
