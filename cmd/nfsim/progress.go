@@ -27,7 +27,13 @@ type progress struct {
 }
 
 func newProgress(err io.Writer, plan run.Plan) *progress {
-	p := &progress{err: err, total: len(plan.Batches), began: time.Now(), trackers: map[string]*goprogress.Tracker{}}
+	total := 0
+	for _, b := range plan.Batches {
+		if b.NotApplicable == "" {
+			total++
+		}
+	}
+	p := &progress{err: err, total: total, began: time.Now(), trackers: map[string]*goprogress.Tracker{}}
 	if f, ok := err.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
 		p.live = goprogress.NewWriter()
 		p.live.SetOutputWriter(err)

@@ -21,18 +21,20 @@ func (e *executor) notApplicable(b Batch) string {
 // leaveOut records the cells that are not executed, without touching the lab,
 // and returns the batches that are.
 func (e *executor) leaveOut() (rest []Batch, err error) {
+	cells := 0
 	for _, b := range e.plan.Batches {
 		reason := e.notApplicable(b)
 		if reason == "" {
 			rest = append(rest, b)
 			continue
 		}
-		e.progress.Start(b, "")
-		err := e.record(b, reason)
-		e.progress.Done(b, 0, err)
-		if err != nil {
+		if err := e.record(b, reason); err != nil {
 			return nil, err
 		}
+		cells += len(b.Profiles)
+	}
+	if cells > 0 {
+		e.progress.Say("%d cells are not executed: each says why in the report", cells)
 	}
 	return rest, nil
 }
