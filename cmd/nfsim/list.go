@@ -58,6 +58,9 @@ func listScenarios(w io.Writer) error {
 	for _, sc := range scenarios.List() {
 		fmt.Fprintf(w, "%s\t%s\n", sc.ID(), sc.Doc)
 	}
+	for _, sc := range scenarios.Unproven() {
+		fmt.Fprintf(w, "%s\tUNPROVEN (no recorded trial yet; nfsim run --unproven): %s\n", sc.ID(), sc.Doc)
+	}
 	return nil
 }
 

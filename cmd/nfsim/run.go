@@ -24,16 +24,16 @@ const maxRepeat = 10_000
 
 // runFlags are the flags of `nfsim run`.
 type runFlags struct {
-	scenarios, profiles []string
-	repeat              int
-	seed                int64
-	profilesFile        string
-	quick, full         bool
-	plan, keepLab       bool
-	runs, format        string
-	lab                 string
-	spec                qemu.Spec
-	choice              choice // what lab and spec come to
+	scenarios, profiles   []string
+	repeat                int
+	seed                  int64
+	profilesFile          string
+	quick, full, unproven bool
+	plan, keepLab         bool
+	runs, format          string
+	lab                   string
+	spec                  qemu.Spec
+	choice                choice // what lab and spec come to
 }
 
 func newRunCommand(s streams) *cobra.Command {
@@ -89,6 +89,7 @@ with 'nfsim report'.`,
 	addProfilesFlag(flags, &f.profilesFile)
 	flags.BoolVar(&f.quick, "quick", true, "short axes only")
 	flags.BoolVar(&f.full, "full", false, "the long axes too, with a lease and grace time of 90 s")
+	flags.BoolVar(&f.unproven, "unproven", false, "also scenarios that no trial on real machines has been recorded of yet")
 	flags.IntVar(&f.repeat, "repeat", 1, "executions of every cell")
 	flags.Int64Var(&f.seed, "seed", 0, "seed of everything drawn at random, recorded with the run; 0 draws one")
 	flags.BoolVar(&f.plan, "plan", false, "print what would run and about how long, and do nothing")
@@ -119,7 +120,7 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 		return err
 	}
 	plan, err := run.MakePlan(run.Request{
-		Scenarios: f.scenarios, Profiles: f.profiles, Repeat: f.repeat, Seed: f.seed, Full: f.full, ProfilesFile: f.profilesFile,
+		Scenarios: f.scenarios, Profiles: f.profiles, Repeat: f.repeat, Seed: f.seed, Full: f.full, Unproven: f.unproven, ProfilesFile: f.profilesFile,
 	}, profiles)
 	if err != nil {
 		return err

@@ -385,7 +385,7 @@ func (e *executor) kubeForPods(ctx context.Context) (*kube.Client, error) {
 // matrix, not of execution.
 func (p Plan) record() []rundir.Batch {
 	order := map[string]int{}
-	for i, s := range scenarios.List() {
+	for i, s := range scenarios.All() {
 		order[s.Name] = i
 	}
 	batches := slices.Clone(p.Batches)

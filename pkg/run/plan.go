@@ -27,6 +27,7 @@ type Request struct {
 	Repeat    int      // executions of every cell, at least 1
 	Seed      int64    // of everything that is drawn at random
 	Full      bool     // the long axes too; see scenarios.Batch
+	Unproven  bool     // also those of scenarios.Unproven
 	// ProfilesFile is where the user's own profiles come from, for commands that
 	// repeat a cell.
 	ProfilesFile string
@@ -116,7 +117,7 @@ func (p Plan) repro(s scenarios.Scenario, profile nfs.Profile) string {
 // MakePlan selects scenarios and profiles. Nothing selected, a pattern that
 // matches nothing, or a malformed one is a *lab.UsageError.
 func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
-	selected, err := selectScenarios(req.Scenarios)
+	selected, err := selectScenarios(req)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -153,8 +154,11 @@ func profilesFor(s scenarios.Scenario, chosen []nfs.Profile) []nfs.Profile {
 	return chosen[max(i, 0):][:1]
 }
 
-func selectScenarios(patterns []string) ([]scenarios.Scenario, error) {
-	all := scenarios.List()
+func selectScenarios(req Request) ([]scenarios.Scenario, error) {
+	patterns, all := req.Scenarios, scenarios.List()
+	if req.Unproven {
+		all = scenarios.All()
+	}
 	if len(patterns) == 0 {
 		return all, nil
 	}

@@ -51,7 +51,7 @@ func TestExpectationTable(t *testing.T) {
 func TestExpectationCoversTheMatrix(t *testing.T) {
 	t.Parallel()
 	first := make([]bool, len(expectations()))
-	for _, s := range List() {
+	for _, s := range All() {
 		if s.Control {
 			continue
 		}

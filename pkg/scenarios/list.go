@@ -2,7 +2,8 @@ package scenarios
 
 import "github.com/nfsim/nfsim/pkg/consistency"
 
-// List returns every scenario, in the order of the matrix.
+// List returns every scenario that has run on real machines and has a recorded
+// trial to show for it, in the order of the matrix.
 func List() []Scenario {
 	return []Scenario{
 		closeToOpen(),
@@ -29,3 +30,26 @@ func List() []Scenario {
 		ControlZombieWriter(ByZombieClock),
 	}
 }
+
+// Unproven returns the scenarios that no trial on real machines has been
+// recorded of yet: judged against histories made by hand alone. They run only
+// when they are asked for (nfsim run --unproven), and what they measure is for
+// those who finish them: record it, look at it, and move the line to List.
+func Unproven() []Scenario {
+	return []Scenario{
+		kubeletKill(),
+		deleteWhileDown(),
+		forceDeleteLive(),
+		twoWriters(),
+		pvcDeletedRestart(),
+		deadServerRestart(),
+		deadServerDelete(),
+		bothDownDelete(),
+		nodeReset(),
+		longOutage(),
+		fencingTaint(),
+	}
+}
+
+// All returns the scenarios of List, then those of Unproven.
+func All() []Scenario { return append(List(), Unproven()...) }

@@ -25,7 +25,7 @@ func TestEveryScenarioIsDocumented(t *testing.T) {
 			rows[strings.Trim(cells[0], "`")] = cells[1:]
 		}
 	}
-	for _, s := range List() {
+	for _, s := range All() {
 		row, ok := rows[s.ID()]
 		if !ok {
 			t.Errorf("%s has no row in docs/scenarios.md", s.ID())
@@ -45,7 +45,7 @@ func TestEveryScenarioIsDocumented(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	plain := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	for _, s := range List() {
+	for _, s := range All() {
 		seen := map[string]bool{}
 		for _, name := range append([]string{s.Name, s.Family}, s.Modes...) {
 			if !plain.MatchString(name) {

@@ -113,7 +113,7 @@ func (s Scenario) Recorded() string { return s.Family + "." + s.Name }
 
 // Named returns the scenario that a run directory calls name.
 func Named(name string) (Scenario, bool) {
-	for _, s := range List() {
+	for _, s := range All() {
 		if s.Recorded() == name {
 			return s, true
 		}
