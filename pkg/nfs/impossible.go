@@ -54,29 +54,33 @@ func (o option) String() string {
 }
 
 // numbers are the options with a number, and what it may be.
-var numbers = map[string]struct{ least, most int }{
-	"timeo": {1, 1 << 30}, "retrans": {0, 1 << 30}, "nconnect": {1, 16}, "max_connect": {1, 16},
-	"actimeo": {0, 1 << 30}, "acregmin": {0, 1 << 30}, "acregmax": {0, 1 << 30}, "acdirmin": {0, 1 << 30}, "acdirmax": {0, 1 << 30},
-	"rsize": {1024, 1 << 30}, "wsize": {1024, 1 << 30}, "port": {0, 65535}, "minorversion": {0, 2},
+func numbers() map[string]struct{ least, most int } {
+	return map[string]struct{ least, most int }{
+		"timeo": {1, 1 << 30}, "retrans": {0, 1 << 30}, "nconnect": {1, 16}, "max_connect": {1, 16},
+		"actimeo": {0, 1 << 30}, "acregmin": {0, 1 << 30}, "acregmax": {0, 1 << 30}, "acdirmin": {0, 1 << 30}, "acdirmax": {0, 1 << 30},
+		"rsize": {1024, 1 << 30}, "wsize": {1024, 1 << 30}, "port": {0, 65535}, "minorversion": {0, 2},
+	}
 }
 
 // choices are the options with a word, and the words.
-var choices = map[string][]string{
-	"vers": {"3", "4", "4.0", "4.1", "4.2"}, "nfsvers": {"3", "4", "4.0", "4.1", "4.2"},
-	"proto":       {"tcp", "tcp6", "udp", "udp6", "rdma", "rdma6"},
-	"lookupcache": {"all", "none", "pos", "positive"},
-	"local_lock":  {"all", "flock", "posix", "none"},
-	"write":       {"lazy", "eager", "wait"},
+func choices() map[string][]string {
+	return map[string][]string{
+		"vers": {"3", "4", "4.0", "4.1", "4.2"}, "nfsvers": {"3", "4", "4.0", "4.1", "4.2"},
+		"proto":       {"tcp", "tcp6", "udp", "udp6", "rdma", "rdma6"},
+		"lookupcache": {"all", "none", "pos", "positive"},
+		"local_lock":  {"all", "flock", "posix", "none"},
+		"write":       {"lazy", "eager", "wait"},
+	}
 }
 
 func badValue(list []option) error {
 	for _, o := range list {
-		if bounds, ok := numbers[o.key]; ok {
+		if bounds, ok := numbers()[o.key]; ok {
 			if n, err := strconv.Atoi(o.value); err != nil || n < bounds.least || n > bounds.most {
 				return fmt.Errorf("%s: want a number from %d to %d (nfs(5))", o, bounds.least, bounds.most)
 			}
 		}
-		if words, ok := choices[o.key]; ok && !slices.Contains(words, o.value) {
+		if words, ok := choices()[o.key]; ok && !slices.Contains(words, o.value) {
 			return fmt.Errorf("%s: want one of %s (nfs(5))", o, strings.Join(words, ", "))
 		}
 	}
@@ -84,13 +88,17 @@ func badValue(list []option) error {
 }
 
 // onlyWith3 are options that NFSv4 mounts drop, silently some of them.
-var onlyWith3 = []string{
-	"lock", "nolock", "local_lock", "acl", "noacl", "mountport", "mountproto", "mountvers", "mounthost", "mountaddr",
-	"udp", "namlen",
+func onlyWith3() []string {
+	return []string{
+		"lock", "nolock", "local_lock", "acl", "noacl", "mountport", "mountproto", "mountvers", "mounthost", "mountaddr",
+		"udp", "namlen",
+	}
 }
 
 // onlyWith4 are options that an NFSv3 mount does not take.
-var onlyWith4 = []string{"clientaddr", "minorversion", "migration", "nomigration", "trunkdiscovery", "notrunkdiscovery", "max_connect"}
+func onlyWith4() []string {
+	return []string{"clientaddr", "minorversion", "migration", "nomigration", "trunkdiscovery", "notrunkdiscovery", "max_connect"}
+}
 
 // badVersion finds options that the version does not have.
 func badVersion(list []option) error {
@@ -98,12 +106,12 @@ func badVersion(list []option) error {
 	if minor != "" && strings.Contains(version, ".") {
 		return fmt.Errorf("vers=%s and minorversion=%s: the version has its minor number (nfs(5), minorversion)", version, minor)
 	}
-	shown, foreign, why := "vers="+version, onlyWith3, "nfs(5) has it under options for NFS versions 2 and 3 only, and the client drops it"
+	shown, foreign, why := "vers="+version, onlyWith3(), "nfs(5) has it under options for NFS versions 2 and 3 only, and the client drops it"
 	switch version {
 	case "":
 		shown = "no vers, which means NFSv4.2,"
 	case "3":
-		foreign, why = onlyWith4, "nfs(5) has it under options for NFS version 4 only"
+		foreign, why = onlyWith4(), "nfs(5) has it under options for NFS version 4 only"
 	}
 	for _, o := range list {
 		switch {
@@ -152,7 +160,7 @@ func unknownOptions(options string) []string {
 		return nil
 	}
 	known := map[string]bool{}
-	for _, key := range slices.Concat(vfsFlags, onlyWith3, onlyWith4, slices.Collect(maps.Keys(numbers)), slices.Collect(maps.Keys(choices))) {
+	for _, key := range slices.Concat(vfsFlags, onlyWith3(), onlyWith4(), slices.Collect(maps.Keys(numbers())), slices.Collect(maps.Keys(choices()))) {
 		known[key] = true
 	}
 	_, unknown := askedTraits(list)

@@ -96,13 +96,13 @@ func attrLook(mode string) (watchSpec, writeHow) {
 	switch {
 	case mode == "stat":
 		spec.poll, spec.mode, spec.shows = proto.PollStat, history.Stat, sizeShown
-		return spec, byAppending
+		return spec, byAppending()
 	case mode == "held-rw":
 		spec.poll, spec.mode = proto.PollHeldRW, history.ModeHeldRW
 	case quietOf(mode) > 0:
 		spec.every = quietEvery
 	}
-	return spec, byClose
+	return spec, byClose()
 }
 
 // quietOf is how long the mode's reader looks without seeing a change before

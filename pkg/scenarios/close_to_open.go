@@ -41,11 +41,11 @@ type readerMode struct {
 // readerModes are those that go one way: A writes, B reads.
 func readerModes() []readerMode {
 	return []readerMode{
-		{"odirect", byClose, byDirectRead},
-		{"locked", byClose, byReadUnderLock},
-		{"w-fsync", byFsync, byReopen},
-		{"w-osync", byOSync, byReopen},
-		{"w-odirect", byDirect, byReopen},
+		{"odirect", byClose(), byDirectRead()},
+		{"locked", byClose(), byReadUnderLock()},
+		{"w-fsync", byFsync(), byReopen()},
+		{"w-osync", byOSync(), byReopen()},
+		{"w-odirect", byDirect(), byReopen()},
 	}
 }
 
@@ -101,7 +101,7 @@ func (b *Batch) bothWays(ctx context.Context, c *Cell) error {
 			if err := c.writeRegister(ctx, writer, path, file, token, proto.WRONLY, proto.CREAT, proto.TRUNC); err != nil {
 				return err
 			}
-			if err := c.readUntil(ctx, sides[1-i], file, token, byReopen); err != nil {
+			if err := c.readUntil(ctx, sides[1-i], file, token, byReopen()); err != nil {
 				return err
 			}
 		}

@@ -44,16 +44,17 @@ type readHow struct {
 }
 
 // The ways of reading: each opens, reads and closes.
-var (
-	byReopen        = readHow{mode: history.ModeReopen}
-	byDirectRead    = readHow{mode: history.ModeDirect, flag: proto.DIRECT}
-	byReadUnderLock = readHow{mode: history.ModeLocked, under: true}
-)
+
+func byReopen() readHow { return readHow{mode: history.ModeReopen} }
+
+func byDirectRead() readHow { return readHow{mode: history.ModeDirect, flag: proto.DIRECT} }
+
+func byReadUnderLock() readHow { return readHow{mode: history.ModeLocked, under: true} }
 
 // readRegister opens, reads and closes path on v as one operation, notes it
 // for file, and returns the token that was read, "" for anything else.
 func (c *Cell) readRegister(ctx context.Context, v *vantage, path, file string) (string, error) {
-	return c.readRegisterAs(ctx, v, path, file, byReopen)
+	return c.readRegisterAs(ctx, v, path, file, byReopen())
 }
 
 // readRegisterAs is readRegister in a way of reading.

@@ -62,7 +62,7 @@ func holdOpen(file string) watchSpec {
 
 // renameHeld replaces a file once while B reads it through a descriptor.
 func (b *Batch) renameHeld(ctx context.Context, c *Cell) error {
-	w := c.versions(b.on(b.Target), modeHeld, byClose)
+	w := c.versions(b.on(b.Target), modeHeld, byClose())
 	if err := w.next(ctx); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (b *Batch) lookHeld(ctx context.Context, c *Cell, file string) (*watch, err
 // renameReopened replaces a file while B re-opens it, each time that B has seen
 // the last one.
 func (b *Batch) renameReopened(ctx context.Context, c *Cell, mode string, rounds int) error {
-	w := c.versions(b.on(b.Target), mode, byClose)
+	w := c.versions(b.on(b.Target), mode, byClose())
 	if err := w.next(ctx); err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (b *Batch) renameWhileReopened(ctx context.Context, w *versions, rounds int
 // that the old one lives on at a server that knows of opens.
 func (b *Batch) renameReopenedHeld(ctx context.Context, c *Cell) error {
 	reader := b.on(b.Other)
-	w := c.versions(b.on(b.Target), modeReopenHeld, byClose)
+	w := c.versions(b.on(b.Target), modeReopenHeld, byClose())
 	if err := w.next(ctx); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (b *Batch) sameSizeTick(ctx context.Context, c *Cell, turn chan struct{}) e
 		return context.Cause(ctx)
 	}
 	w := &burst{}
-	how := byDirect
+	how := byDirect()
 	how.size = tickSize
 	for lane := range tickLanes {
 		v := c.versions(b.on(b.Target), modeSameSizeTick, how)

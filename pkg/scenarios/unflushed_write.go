@@ -37,10 +37,10 @@ const (
 // unflushedModes are the ways of writing.
 func unflushedModes() []readerMode {
 	return []readerMode{
-		{name: modeUnflushed, write: unflushed},
-		{name: "fsync", write: byFsync},
-		{name: "osync", write: byOSync},
-		{name: "odirect", write: byDirect},
+		{name: modeUnflushed, write: unflushed()},
+		{name: "fsync", write: byFsync()},
+		{name: "osync", write: byOSync()},
+		{name: "odirect", write: byDirect()},
 	}
 }
 
@@ -70,7 +70,7 @@ func driveUnflushedWrite(ctx context.Context, b *Batch) error {
 // unflushedMode writes one version, whole and closed, and another into the open
 // file, and waits until everyone has seen that.
 func (b *Batch) unflushedMode(ctx context.Context, c *Cell, m readerMode) error {
-	first := c.versions(b.on(b.Target), m.name, byClose)
+	first := c.versions(b.on(b.Target), m.name, byClose())
 	if err := first.next(ctx); err != nil {
 		return err
 	}

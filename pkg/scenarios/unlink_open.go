@@ -65,7 +65,7 @@ func (c *Cell) openFileIn(ctx context.Context, v *vantage, mode string) (*versio
 	if _, err := v.must(ctx, proto.Request{Op: proto.OpMkdir, Lane: c.Key + " " + mode, Path: c.mountPoint() + "/" + mode}); err != nil {
 		return nil, err
 	}
-	w := c.versions(v, mode+"/file", byClose)
+	w := c.versions(v, mode+"/file", byClose())
 	return w, w.next(ctx)
 }
 

@@ -20,14 +20,20 @@ type writeHow struct {
 }
 
 // The ways of writing.
-var (
-	byClose     = writeHow{mode: history.ModeClose}
-	byAppending = writeHow{mode: history.ModeClose, flags: proto.APPEND, size: statUnit, grows: true}
-	byFsync     = writeHow{mode: history.ModeFsync, fsync: true, held: true}
-	byOSync     = writeHow{mode: history.ModeOSync, flags: proto.SYNC, held: true}
-	byDirect    = writeHow{mode: history.ModeDirect, flags: proto.DIRECT, held: true}
-	unflushed   = writeHow{mode: history.ModeUnflushed, held: true}
-)
+
+func byClose() writeHow { return writeHow{mode: history.ModeClose} }
+
+func byAppending() writeHow {
+	return writeHow{mode: history.ModeClose, flags: proto.APPEND, size: statUnit, grows: true}
+}
+
+func byFsync() writeHow { return writeHow{mode: history.ModeFsync, fsync: true, held: true} }
+
+func byOSync() writeHow { return writeHow{mode: history.ModeOSync, flags: proto.SYNC, held: true} }
+
+func byDirect() writeHow { return writeHow{mode: history.ModeDirect, flags: proto.DIRECT, held: true} }
+
+func unflushed() writeHow { return writeHow{mode: history.ModeUnflushed, held: true} }
 
 // versions writes the numbered versions of one file: v1, v2... It is for one
 // goroutine.

@@ -52,7 +52,7 @@ func unknownMachine(ctx context.Context, l lab.Lab) error {
 func wantUsage(what string, err error) error {
 	var usage *lab.UsageError
 	if !errors.As(err, &usage) {
-		return fmt.Errorf("%s: error %v, want a *lab.UsageError", what, err)
+		return fmt.Errorf("%s: error %w, want a *lab.UsageError", what, err)
 	}
 	return nil
 }

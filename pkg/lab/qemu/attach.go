@@ -132,7 +132,7 @@ func (d Dir) Clean() error {
 	if err != nil {
 		return fmt.Errorf("clean up %s: %w", d, err)
 	}
-	defer mine.Release()
+	defer func() { _ = mine.Release() }()
 	if err := d.CleanLocked(); err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func Remove(name string) error {
 	if err != nil {
 		return err
 	}
-	defer mine.Release()
+	defer func() { _ = mine.Release() }()
 	// A plain directory of this host's own file system, never a mount point.
 	if err := os.RemoveAll(string(dir)); err != nil {
 		return fmt.Errorf("remove state of lab %s: %w", name, err)

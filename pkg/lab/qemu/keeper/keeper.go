@@ -109,7 +109,7 @@ func (k *keeper) run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	defer mine.Release()
+	defer func() { _ = mine.Release() }()
 	if err := k.readSpec(opts); err != nil {
 		return err
 	}
