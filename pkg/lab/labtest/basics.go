@@ -52,7 +52,7 @@ func unknownMachine(ctx context.Context, l lab.Lab) error {
 func wantUsage(what string, err error) error {
 	var usage *lab.UsageError
 	if !errors.As(err, &usage) {
-		return fmt.Errorf("%s: error %w, want a *lab.UsageError", what, err)
+		return fmt.Errorf("%s: error %s, want a *lab.UsageError", what, fmt.Sprint(err))
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func oneUser(ctx context.Context, l lab.Lab) error {
 			second()
 		}
 		release()
-		return fmt.Errorf("second user: error %v, want a *lab.BusyError that names process %d (%s)", err, os.Getpid(), who)
+		return fmt.Errorf("second user: error %s, want a *lab.BusyError that names process %d (%s)", fmt.Sprint(err), os.Getpid(), who)
 	}
 	release()
 	release, err = l.Acquire(ctx, "third")
