@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
@@ -35,12 +36,16 @@ type holder struct {
 	kind string // posix, flock or ofd
 	fd   int64
 	seq  int64 // of what it wrote last
+	// refused counts the locks that either side was refused at first, because
+	// the other had it.
+	refused *atomic.Int32
 }
 
 // contend opens the file on both sides and lets them act at once. When one
 // fails the other ends too.
 func (b *Batch) contend(ctx context.Context, c *Cell, file, kind string, flags []proto.Flag, act func(ctx context.Context, h *holder) error) (err error) {
 	var holders []*holder
+	var refused atomic.Int32
 	defer func() {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
@@ -51,7 +56,7 @@ func (b *Batch) contend(ctx context.Context, c *Cell, file, kind string, flags [
 		if err != nil {
 			return err
 		}
-		holders = append(holders, &holder{c: c, v: side, file: file, kind: kind, fd: t.FD})
+		holders = append(holders, &holder{c: c, v: side, file: file, kind: kind, fd: t.FD, refused: &refused})
 	}
 	together, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -104,8 +109,11 @@ func (h *holder) wait(ctx context.Context) error {
 // The operation is from the first attempt to the one that succeeded.
 func (h *holder) retry(ctx context.Context) error {
 	first, err := h.ask(ctx, false)
+	if err == nil && refused(first) {
+		h.refused.Add(1)
+	}
 	for t := first; err == nil; t, err = h.ask(ctx, false) {
-		if t.Errno != "EAGAIN" && t.Errno != "EACCES" { // fcntl(2) allows either
+		if !refused(t) {
 			t.T0, t.Invoked = first.T0, first.Invoked
 			h.note(t, history.ModeRetried)
 			return h.refusal(t)
@@ -116,6 +124,10 @@ func (h *holder) retry(ctx context.Context) error {
 	}
 	return err
 }
+
+// refused reports whether the lock was somebody else's; fcntl(2) allows either
+// error.
+func refused(t agent.Timed) bool { return t.Errno == "EAGAIN" || t.Errno == "EACCES" }
 
 func (h *holder) ask(ctx context.Context, wait bool) (agent.Timed, error) {
 	return h.v.do(ctx, h.request(proto.Lock{Kind: h.kind, Type: "write", Wait: wait}))

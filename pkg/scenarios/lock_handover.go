@@ -13,8 +13,10 @@ import (
 
 const (
 	// retriedRounds is how often each side takes the lock by asking again and
-	// again.
-	retriedRounds = 8
+	// again: more often, up to mostRetriedRounds, while the other side was not
+	// often enough in the way.
+	retriedRounds     = 8
+	mostRetriedRounds = 4 * retriedRounds
 	// waitingRounds is how often each side takes the lock by waiting for it in the
 	// kernel, in a quick run. A server that does not call back (Linux 6.7 to 6.12)
 	// makes each of these hand-overs take 30 s.
@@ -68,7 +70,7 @@ func (b *Batch) passLock(ctx context.Context, c *Cell, kind string) error {
 	bounded, cancel := context.WithTimeout(ctx, handoverTimeout+time.Duration(waits)*2*lockWait)
 	defer cancel()
 	err = b.contend(bounded, c, kind, kind, []proto.Flag{proto.RDWR}, func(ctx context.Context, h *holder) error {
-		for range retriedRounds {
+		for round := 0; round < retriedRounds || round < mostRetriedRounds && h.refused.Load() < 2*leastAsked; round++ {
 			if err := h.hold(ctx, h.retry, h.rewrite); err != nil {
 				return err
 			}
