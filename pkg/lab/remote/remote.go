@@ -103,14 +103,22 @@ func (l *machines) Machines() []lab.Machine {
 
 // Node returns the connection to a machine; see lab.Lab.
 func (l *machines) Node(ctx context.Context, machine string) (*sshnode.Node, error) {
+	m, err := l.machine(machine)
+	if err != nil {
+		return nil, err
+	}
+	return l.connections.Node(ctx, machine, func() (sshnode.Config, error) { return m.SSH, nil })
+}
+
+func (l *machines) machine(name string) (Machine, error) {
 	known := make([]string, 0, len(l.config.Machines))
 	for _, m := range l.config.Machines {
-		if m.Name == machine {
-			return l.connections.Node(ctx, machine, func() (sshnode.Config, error) { return m.SSH, nil })
+		if m.Name == name {
+			return m, nil
 		}
 		known = append(known, m.Name)
 	}
-	return nil, &lab.UsageError{What: fmt.Sprintf("lab %s has no machine %q", l.Name(), machine), Advice: "it has " + strings.Join(known, ", ")}
+	return Machine{}, &lab.UsageError{What: fmt.Sprintf("lab %s has no machine %q", l.Name(), name), Advice: "it has " + strings.Join(known, ", ")}
 }
 
 // Kubeconfig is the config's.
@@ -132,6 +140,9 @@ func (l *machines) Close() error {
 // Reset cuts a machine's power and gives it back at once. The connection to
 // the machine is closed.
 func (l powered) Reset(ctx context.Context, machine string) error {
+	if _, err := l.machine(machine); err != nil {
+		return err
+	}
 	if err := l.config.Reset(ctx, machine); err != nil {
 		return fmt.Errorf("reset %s: %w", machine, err)
 	}
