@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nfsim/nfsim/pkg/lab"
 )
@@ -53,6 +54,9 @@ func power(ctx context.Context, l lab.Lab) error {
 	return errors.Join(err, awaitNodes(ctx, l))
 }
 
+// closedTimeout bounds how long a closed connection may take to say so.
+const closedTimeout = 5 * time.Second
+
 // snapshots restores the lab: what was written after the snapshot is gone.
 func snapshots(ctx context.Context, l lab.Lab) error {
 	const mark = "/root/nfsim-labtest-mark"
@@ -70,9 +74,12 @@ func snapshots(ctx context.Context, l lab.Lab) error {
 	if err := l.(lab.Snapshots).Restore(ctx); err != nil {
 		return err
 	}
+	// A connection that was closed says so a moment later.
+	closed, cancel := context.WithTimeout(ctx, closedTimeout)
+	defer cancel()
 	select {
 	case <-old.Closed():
-	default:
+	case <-closed.Done():
 		return errors.New("a connection to a machine of before the restore is still open")
 	}
 	err = onEach(l, func(m lab.Machine) error {
