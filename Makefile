@@ -24,7 +24,7 @@ unit: agents ## tests with no virtual machine and no network, race detector on
 
 .PHONY: vm-test
 vm-test: deps build ## tests on real virtual machines (boots the built-in lab)
-	$(GO) test -tags vm -timeout 40m -count 1 -p 1 -v -run '^(TestVM|TestLab)' ./cmd/nfsim ./pkg/lab/qemu
+	$(GO) test -tags vm -timeout 40m -count 1 -p 1 -v -run '^(TestVM|TestLab)$$' ./cmd/nfsim ./pkg/lab/qemu
 
 .PHONY: build
 build: agents ## bin/nfsim
@@ -39,6 +39,10 @@ pkg/agent/bin/nfsim-agent-linux-%: $(AGENTSRC)
 .PHONY: deps
 deps: ## check for (as root on Debian: install) qemu, mmdebstrap and e2fsprogs
 	@sh tools/deps.sh
+
+.PHONY: test-inventory
+test-inventory: deps build ## a built-in lab's machines used as somebody's own (about 10 minutes)
+	$(GO) test -tags vm -timeout 40m -count 1 -v -run '^TestVMInventory$$' ./cmd/nfsim
 
 .PHONY: box
 box: deps build ## the Vagrant box for libvirt (DEBIAN_RELEASE=bookworm for Debian 12)
