@@ -207,7 +207,7 @@ func (s *site) sameWords(t *testing.T) {
 	before := s.traces(t)
 	// A run that is killed leaves a stopped kubelet, a pod, mounts and exports to
 	// the run after it.
-	s.killAt(t, "write and read with the kubelet down", "run", "--lab", "inventory:"+s.file, "--scenario", "kubelet-restart", "--profile", "default")
+	s.killAt(t, "write and read without the kubelet", "run", "--lab", "inventory:"+s.file, "--scenario", "kubelet-restart", "--profile", "default")
 	words := s.firstLight(t, "--lab", "inventory:"+s.file)
 	t.Logf("words: %v", words)
 	if diff := gocmp.Diff(s.words, words); diff != "" {
