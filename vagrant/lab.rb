@@ -21,7 +21,7 @@ class NfsimLab
   }.freeze
 
   PATTERNS = {
-    "kubernetes" => /\Av\d+\.\d+(\.\d+)?\z/, "kubelet" => /\Av\d+\.\d+(\.\d+)?\z/,
+    "kubernetes" => /\A(v\d+\.\d+(\.\d+)?|latest)\z/, "kubelet" => /\A(v\d+\.\d+(\.\d+)?|latest)\z/,
     "debian" => /\A(trixie|bookworm)\z/, "network" => /\A\d{1,3}\.\d{1,3}\.\d{1,3}\z/,
     "accelerator" => /\A(auto|kvm|tcg)\z/
   }.freeze
@@ -137,7 +137,7 @@ class NfsimLab
   def check_seed
     made = JSON.parse(File.read(File.join(@state, "lab.json")))
     differ = machines.map(&:name) != made["machines"].map { |m| m["name"] }
-    %w[kubernetes kubelet].each { |k| differ ||= @settings[k] && @settings[k] != made[k] }
+    %w[kubernetes kubelet].each { |k| differ ||= ![nil, "latest", made[k]].include?(@settings[k]) }
     warn "nfsim: machines are provisioned with Kubernetes #{made['kubernetes']}, kubelet #{made['kubelet']}; " \
          "to change it: vagrant up --provision" if differ
   end

@@ -11,6 +11,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/cache"
 	"github.com/nfsim/nfsim/pkg/cluster"
 	"github.com/nfsim/nfsim/pkg/image"
+	"github.com/nfsim/nfsim/pkg/kubebuild"
 	"github.com/nfsim/nfsim/pkg/lab/product"
 	"github.com/nfsim/nfsim/pkg/lab/vagrant"
 )
@@ -41,7 +42,7 @@ vagrant/provision.sh. The Vagrantfile calls it. The directory holds private keys
 	flags.StringVar(&f.server, "server", "", "the server, `name=address`")
 	flags.StringArrayVar(&f.workers, "worker", nil, "a worker, `name=address`; once for each")
 	flags.StringVar(&f.debian, "debian", "", "Debian `release` of the machines (default trixie)")
-	flags.StringVar(&f.want.Kubernetes, "kubernetes", "", "`version` of the control plane (default the newest)")
+	flags.StringVar(&f.want.Kubernetes, "kubernetes", "", "`version` of the control plane, or latest (default "+kubebuild.DefaultVersion+")")
 	flags.StringVar(&f.want.Kubelet, "kubelet", "", "`version` of the workers' kubelet (default as the control plane)")
 	flags.IntVar(&f.lease, "lease", 0, "NFSv4 lease and grace time of the server, `seconds` (default 15)")
 	return cmd

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/pflag"
 
+	"github.com/nfsim/nfsim/pkg/kubebuild"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/lab/qemu/host"
 )
@@ -11,7 +12,7 @@ import (
 func addSpecFlags(f *pflag.FlagSet, spec *qemu.Spec) {
 	f.StringVar(&spec.Name, "name", qemu.DefaultName, "name of the lab")
 	f.StringVar(&spec.Debian, "debian", "", "Debian `release` of the machines: trixie or bookworm (default trixie)")
-	f.StringVar(&spec.Kubernetes, "kubernetes", "", "`version` of the control plane, v1.29.6 or newer (default the newest)")
+	f.StringVar(&spec.Kubernetes, "kubernetes", "", "`version` of the control plane, "+kubebuild.OldestVersion+" or newer, or latest (default "+kubebuild.DefaultVersion+")")
 	f.StringVar(&spec.Kubelet, "kubelet", "", "`version` of the workers' kubelet (default as the control plane)")
 	f.IntVar(&spec.Workers, "workers", 0, "how many workers (default 2)")
 	f.IntVar(&spec.WorkerMemMiB, "memory", 0, "memory of a worker, `MiB` (default 1536)")

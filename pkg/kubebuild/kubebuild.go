@@ -6,7 +6,7 @@
 //
 //	dir, err := cache.Open("", cache.Options{Logf: log.Printf})
 //	b := kubebuild.New(dir, kubebuild.Options{Logf: log.Printf})
-//	version, err := b.Resolve(ctx, kubebuild.ControlPlane, "") // newest stable on the proxy
+//	version, err := b.Resolve(ctx, kubebuild.ControlPlane, kubebuild.Latest) // newest stable on the proxy
 //	cp, err := b.Get(ctx, kubebuild.ControlPlane, version)
 //	defer cp.Release()
 //	upload(cp.Path("kube-apiserver"))

@@ -148,10 +148,12 @@ func TestGetWithoutGo(t *testing.T) {
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	if got, err := f.Resolve(t.Context(), Kubelet, ""); err != nil || got != "v1.36.3" {
-		t.Errorf("newest is %q, %v", got, err)
+	for asked, want := range map[string]string{"": DefaultVersion, Latest: "v1.36.3"} {
+		if got, err := f.Resolve(t.Context(), Kubelet, asked); err != nil || got != want {
+			t.Errorf("Resolve(%q) = %q, %v, want %q", asked, got, err, want)
+		}
 	}
-	for _, asked := range []string{"latest", "v2.0.0", "1.36.3-rc.1", "1.36.3 --x"} {
+	for _, asked := range []string{"newest", "v2.0.0", "1.36.3-rc.1", "1.36.3 --x"} {
 		var unknown *VersionError
 		if _, err := f.Resolve(t.Context(), Kubelet, asked); !errors.As(err, &unknown) {
 			t.Errorf("Resolve(%q) = %v, want a VersionError", asked, err)
@@ -176,7 +178,7 @@ func TestResolveOffline(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for asked, want := range map[string]string{"": "v1.36.1", "1.34": "v1.34.4"} {
+	for asked, want := range map[string]string{Latest: "v1.36.1", "1.34": "v1.34.4"} {
 		if got, err := f.Resolve(t.Context(), Kubelet, asked); err != nil || got != want {
 			t.Errorf("Resolve(%q) = %q, %v, want %q", asked, got, err, want)
 		}

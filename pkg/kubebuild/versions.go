@@ -16,6 +16,14 @@ import (
 // OldestVersion is the oldest version of Kubernetes that this package builds.
 const OldestVersion = "v1.29.6"
 
+// DefaultVersion is what is built when no version is asked for: the one that the
+// findings and results in docs/ were measured with. It moves by a commit, not
+// with the day: two runs of one nfsim are of one release.
+const DefaultVersion = "v1.36.3"
+
+// Latest asks for the newest version that the Go module proxy lists.
+const Latest = "latest"
+
 // VersionError says that a version of Kubernetes cannot be had.
 type VersionError struct {
 	Asked string
@@ -30,7 +38,7 @@ func (e *VersionError) Error() string {
 		where = "in the cache, and the Go module proxy could not be asked"
 	}
 	asked := "Kubernetes " + e.Asked
-	if e.Asked == "" {
+	if e.Asked == Latest {
 		asked = "version of Kubernetes"
 	}
 	msg := fmt.Sprintf("no %s %s", asked, where)
@@ -110,13 +118,14 @@ func cachedVersion(key string, set Set, arch string) (string, bool) {
 var askedRE = regexp.MustCompile(`^v?(1\.[0-9]+)(\.[0-9]+)?$`)
 
 // Resolve returns the version that asked means for a set: "v1.36.3" and
-// "1.36.3" mean themselves, "1.36" the newest of its patches, and "" the newest
-// of all. When the proxy cannot be asked, it chooses among what the cache holds
+// "1.36.3" mean themselves, "1.36" the newest of its patches, "latest" the newest
+// of all, and "" DefaultVersion. When the proxy cannot be asked, it chooses among what the cache holds
 // and says so through Logf. An exact version that the cache holds is not asked
 // for. Its error is a *VersionError when there is nothing to choose.
 func (b *Builder) Resolve(ctx context.Context, set Set, asked string) (string, error) {
-	if asked != "" && !askedRE.MatchString(asked) {
-		return "", &VersionError{Asked: fmt.Sprintf("%q (want a version like v1.36.3)", asked)}
+	asked = cmp.Or(asked, DefaultVersion)
+	if asked != Latest && !askedRE.MatchString(asked) {
+		return "", &VersionError{Asked: fmt.Sprintf("%q (want a version like v1.36.3, or latest)", asked)}
 	}
 	cached, err := b.Cached(set)
 	if err != nil {
@@ -148,7 +157,7 @@ func (b *Builder) Resolve(ctx context.Context, set Set, asked string) (string, e
 func choose(asked string, available []string) (string, *VersionError) {
 	want := "v" + strings.TrimPrefix(asked, "v")
 	for _, v := range slices.Backward(available) {
-		if asked == "" || v == want || semver.MajorMinor(v) == want {
+		if asked == Latest || v == want || semver.MajorMinor(v) == want {
 			return v, nil
 		}
 	}

@@ -51,7 +51,7 @@ func TestChoose(t *testing.T) {
 	t.Parallel()
 	available := parseVersions(listed)
 	tests := map[string]string{
-		"": "v1.36.3", "v1.36.1": "v1.36.1", "1.36.1": "v1.36.1", "1.34": "v1.34.4", "v1.30": "v1.30.14",
+		Latest: "v1.36.3", "v1.36.1": "v1.36.1", "1.36.1": "v1.36.1", "1.34": "v1.34.4", "v1.30": "v1.30.14",
 	}
 	for asked, want := range tests {
 		got, err := choose(asked, available)

@@ -21,7 +21,7 @@ import (
 
 // Want says what is wanted. The zero value of a field is its default.
 type Want struct {
-	Kubernetes string // control plane, as "v1.36.3" or "v1.36"; default the newest listed
+	Kubernetes string // control plane, as "v1.36.3" or "v1.36"; "latest"; default kubebuild.DefaultVersion
 	Kubelet    string // default as the control plane
 	Arch       string // GOARCH of the machines; default the host's
 }

@@ -28,7 +28,7 @@ const (
 type Spec struct {
 	Name         string     `json:"name"`         // "default"
 	Debian       string     `json:"debian"`       // release of the image: "trixie" (default) or "bookworm"
-	Kubernetes   string     `json:"kubernetes"`   // control plane, "v1.36.3"; default the newest listed
+	Kubernetes   string     `json:"kubernetes"`   // control plane, "v1.36.3", "latest"; default kubebuild.DefaultVersion
 	Kubelet      string     `json:"kubelet"`      // the workers' kubelet; default as the control plane
 	Workers      int        `json:"workers"`      // default 2
 	CPUs         int        `json:"cpus"`         // of each machine; default 1
