@@ -69,7 +69,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("choose(%q): %v\nwant %s", asked, err, want)
 		}
 	}
-	_, err := choose("", nil)
+	_, err := choose(Latest, nil)
 	if err == nil || err.Error() != "no version of Kubernetes on the Go module proxy" {
 		t.Errorf("choose of nothing: %v", err)
 	}
