@@ -199,10 +199,7 @@ func (s ExportSet) Remove(ctx context.Context, server *sshnode.Node, deleteDirs 
 	if err != nil {
 		return fmt.Errorf("withdraw exports on %s: %w", server.Name(), err)
 	}
-	withdraw := []string{"exportfs", "-u"}
-	for _, e := range s.Exports {
-		withdraw = append(withdraw, e.Clients+":"+e.Path)
-	}
+	withdraw := s.withdraw()
 	script := "[ ! -e " + sshnode.Quote(s.file()) + " ] || " + bounded(shortDeadline, "mv", s.file(), s.withdrawn()) +
 		" && { " + bounded(DefaultDeadline, withdraw...) + " || :; }"
 	if _, err := runWithin(ctx, server, shortDeadline+DefaultDeadline, script); err != nil {
@@ -228,6 +225,22 @@ func (s ExportSet) Remove(ctx context.Context, server *sshnode.Node, deleteDirs 
 		return err
 	}
 	return s.removeMade(ctx, server)
+}
+
+// withdraw is the command that withdraws all exports of the set.
+func (s ExportSet) withdraw() []string {
+	command := []string{"exportfs", "-u"}
+	for _, e := range s.Exports {
+		command = append(command, e.Clients+":"+e.Path)
+	}
+	return command
+}
+
+// withdrawAll is a script that withdraws the exports for good, whatever is left
+// of them: it may run at any time and more than once.
+func (s ExportSet) withdrawAll() string {
+	return bounded(shortDeadline, "rm", "-f", s.file(), s.file()+".new", s.withdrawn()) + "\n" +
+		bounded(DefaultDeadline, s.withdraw()...) + " 2>/dev/null || :"
 }
 
 // deleteTrees deletes directories below root, never a mount, never across one,

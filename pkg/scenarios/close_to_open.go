@@ -27,8 +27,9 @@ const staleDeadline = 70 * time.Second
 const againAfter = 20 * time.Millisecond
 
 const (
-	modeReopen       = "reopen"
-	modeSameSizeTick = "same-size-tick"
+	modeReopen         = "reopen"
+	modeSameSizeTick   = "same-size-tick"
+	modeSameSizeSecond = "same-size-second"
 )
 
 // readerMode is one way in which one side writes and the other reads.
@@ -54,15 +55,15 @@ func closeToOpenModes() []string {
 	for _, m := range readerModes() {
 		modes = append(modes, m.name)
 	}
-	return append(modes, modeSameSizeTick)
+	return append(modes, modeSameSizeTick, modeSameSizeSecond)
 }
 
 func closeToOpen() Scenario {
 	return Scenario{
-		Name: "close-to-open", Family: FamilyNFS, Quiet: true, Estimate: 60 * time.Second,
+		Name: "close-to-open", Family: FamilyNFS, Quiet: true, Estimate: 75 * time.Second,
 		Apart:   []nfs.Aspect{nfs.Delegations},
 		Modes:   closeToOpenModes(),
-		Doc:     "A writes, closes; B opens and reads, in a loop, both directions; also with fsync, O_SYNC, O_DIRECT, a lock, and two writes of one size within a tick of the server's clock",
+		Doc:     "A writes, closes; B opens and reads, in a loop, both directions; also with fsync, O_SYNC, O_DIRECT, a lock, and two writes of one size within a tick of the server's clock, be it 4 ms or, on a file system of its own, a second",
 		Decides: "does every open see the last close; how long until it does",
 		Drive:   driveCloseToOpen,
 		Judge:   judgeCloseToOpen,
@@ -85,6 +86,12 @@ func driveCloseToOpen(ctx context.Context, b *Batch) error {
 		if err == nil {
 			turn := make(chan struct{}, 1)
 			err = b.each(ctx, "write twice within a tick", func(ctx context.Context, c *Cell) error { return b.sameSizeTick(ctx, c, turn) })
+		}
+		if err == nil {
+			err = b.withCoarsePlaces(ctx, func(ctx context.Context) error {
+				lanes := make(chan struct{}, secondLanes)
+				return b.each(ctx, "write twice within a second", func(ctx context.Context, c *Cell) error { return b.sameSizeSecond(ctx, c, lanes) })
+			})
 		}
 		return err
 	})
@@ -144,6 +151,8 @@ func judgeCloseToOpen(e *Evidence) Judgement {
 			j.Modes = append(j.Modes, judgeRegister(e, mode, 2*reopenRounds, consistency.CloseToOpen, consistency.ReadYourWrites))
 		case mode == modeSameSizeTick:
 			j.Modes = append(j.Modes, judgeSameSizeTick(e))
+		case mode == modeSameSizeSecond:
+			j.Modes = append(j.Modes, judgeSameSizeSecond(e))
 		case closes(mode):
 			j.Modes = append(j.Modes, judgeRegister(e, mode, otherRounds, consistency.CloseToOpen))
 		default:

@@ -54,6 +54,18 @@ func expectedCloseToOpen() []Expectation {
 			Source:  sourceNocto,
 		},
 		{
+			Scenario: scenario, Modes: []string{modeSameSizeSecond}, Profiles: append(statelessProfiles(), "nocto"),
+			Allowed: allow("UNBOUNDED_STALE", "DURABLE"),
+			Why:     "an NFSv3 client tells versions apart by ctime, mtime and size, and a file system of whole seconds gives both versions the same: what was read between them is taken for good as long as nothing else changes",
+			Source:  "RFC 1813 section 4.11; fs/nfs/inode.c nfs_inode_attrs_cmp; fs/ext4/super.c (s_time_gran with inodes of 128 bytes)",
+		},
+		{
+			Scenario: scenario, Modes: []string{modeSameSizeSecond}, Profiles: anyProfile(),
+			Allowed: allow("LINEARIZABLE", "DURABLE"),
+			Why:     "the change attribute counts changes, whatever the clock says",
+			Source:  "RFC 8881 section 5.8.1.4; fs/nfsd/nfsfh.c nfsd4_change_attribute (i_version)",
+		},
+		{
 			Scenario: scenario, Modes: []string{"odirect"}, Profiles: anyProfile(),
 			Allowed: allow("LINEARIZABLE", "DURABLE"),
 			Why:     "O_DIRECT reads go to the server each time",

@@ -116,6 +116,11 @@ func (b *Batch) withMounts(ctx context.Context, body func(ctx context.Context) e
 // mountAll mounts the export of every cell given on a worker. What cannot be
 // mounted, or is not what was asked for, spoils its own cell only.
 func (b *Batch) mountAll(ctx context.Context, m lab.Machine, cells []*Cell) error {
+	return b.mountPlaces(ctx, m, cells, (*Cell).place)
+}
+
+// mountPlaces is mountAll of another place of each cell.
+func (b *Batch) mountPlaces(ctx context.Context, m lab.Machine, cells []*Cell, of func(c *Cell) place) error {
 	defer waiting(ctx)()
 	node, err := b.node(ctx, m)
 	if err != nil {
@@ -123,7 +128,8 @@ func (b *Batch) mountAll(ctx context.Context, m lab.Machine, cells []*Cell) erro
 	}
 	specs := make([]nfs.MountSpec, len(cells))
 	for i, c := range cells {
-		specs[i] = nfs.MountSpec{Server: b.server().Addr, Path: c.Export.Path, Target: c.mountPoint(), Options: c.Profile.Options}
+		p := of(c)
+		specs[i] = nfs.MountSpec{Server: b.server().Addr, Path: p.exported, Target: p.mounted, Options: c.Profile.Options}
 	}
 	made, err := nfs.Mounter{}.MountAll(ctx, node, specs)
 	if err != nil {
@@ -147,6 +153,10 @@ const unmountFact = "unmount_"
 
 // unmountAll unmounts every cell's export on a worker.
 func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
+	return b.unmountPlaces(ctx, m, (*Cell).place)
+}
+
+func (b *Batch) unmountPlaces(ctx context.Context, m lab.Machine, of func(c *Cell) place) error {
 	defer waiting(ctx)()
 	node, err := b.node(ctx, m)
 	if err != nil {
@@ -154,7 +164,7 @@ func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
 	}
 	targets := make([]string, len(b.Cells))
 	for i, c := range b.Cells {
-		targets[i] = c.mountPoint()
+		targets[i] = of(c).mounted
 	}
 	reports, err := nfs.Mounter{}.UnmountAll(ctx, node, targets, nfs.UnmountPlan{})
 	for i, r := range reports {
@@ -182,6 +192,15 @@ func (b *Batch) eachAnyway(ctx context.Context, f func(ctx context.Context, c *C
 // mountPoint is where the cell's export is mounted on a worker, the same on
 // each.
 func (c *Cell) mountPoint() string { return nfs.MountRoot + "/" + c.Key }
+
+// place is a directory of a cell: as the server has it, and as the workers see
+// it.
+type place struct {
+	exported, mounted string
+}
+
+// place is where the cell's files are, but for those of coarsePlace.
+func (c *Cell) place() place { return place{exported: c.Export.Path, mounted: c.mountPoint()} }
 
 // accept records what the kernel granted and refuses a mount that is not what
 // the profile asked for.

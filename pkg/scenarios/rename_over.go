@@ -26,6 +26,9 @@ const (
 )
 
 // The modes of rename-over: B holds the old file, re-opens the name, or both.
+// Each has a directory of its own: a lookup that one mode sends fetches the
+// attributes of the directory, and with them ends what another mode is to
+// measure, for how long entries of that directory are trusted.
 const (
 	modeHeld       = "held"
 	modeReopenHeld = "reopen-held"
@@ -45,12 +48,24 @@ func renameOver() Scenario {
 func driveRenameOver(ctx context.Context, b *Batch) error {
 	return b.withMounts(ctx, func(ctx context.Context) error {
 		return b.each(ctx, "replace a file by rename while the other side reads", func(ctx context.Context, c *Cell) error {
-			modes := []func() error{
-				func() error { return b.renameHeld(ctx, c) },
-				func() error { return b.renameReopened(ctx, c, modeReopen, renameRounds) },
-				func() error { return b.renameReopenedHeld(ctx, c) },
-			}
-			return atOnce(len(modes), func(i int) error { return modes[i]() })
+			modes := renameOver().Modes
+			return atOnce(len(modes), func(i int) error {
+				if _, err := b.on(b.server()).must(ctx, proto.Request{Op: proto.OpMkdir, Path: c.Export.Path + "/" + modes[i]}); err != nil {
+					return err
+				}
+				w := c.versions(b.on(b.Target), modes[i]+"/file", byClose())
+				if err := w.next(ctx); err != nil {
+					return err
+				}
+				switch modes[i] {
+				case modeHeld:
+					return b.renameHeld(ctx, w)
+				case modeReopen:
+					return b.renameWhileReopened(ctx, w, renameRounds)
+				default:
+					return b.renameReopenedHeld(ctx, w)
+				}
+			})
 		})
 	})
 }
@@ -61,12 +76,8 @@ func holdOpen(file string) watchSpec {
 }
 
 // renameHeld replaces a file once while B reads it through a descriptor.
-func (b *Batch) renameHeld(ctx context.Context, c *Cell) error {
-	w := c.versions(b.on(b.Target), modeHeld, byClose())
-	if err := w.next(ctx); err != nil {
-		return err
-	}
-	look, err := b.lookHeld(ctx, c, modeHeld)
+func (b *Batch) renameHeld(ctx context.Context, w *versions) error {
+	look, err := b.lookHeld(ctx, w.cell, w.file)
 	if err != nil {
 		return err
 	}
@@ -85,16 +96,8 @@ func (b *Batch) lookHeld(ctx context.Context, c *Cell, file string) (*watch, err
 	return look, look.awaitAny(ctx, firstLook)
 }
 
-// renameReopened replaces a file while B re-opens it, each time that B has seen
-// the last one.
-func (b *Batch) renameReopened(ctx context.Context, c *Cell, mode string, rounds int) error {
-	w := c.versions(b.on(b.Target), mode, byClose())
-	if err := w.next(ctx); err != nil {
-		return err
-	}
-	return b.renameWhileReopened(ctx, w, rounds)
-}
-
+// renameWhileReopened replaces a file while B re-opens it, each time that B has
+// seen the last one.
 func (b *Batch) renameWhileReopened(ctx context.Context, w *versions, rounds int) error {
 	look, err := w.cell.watch(ctx, b.on(b.Other), watchSpec{file: w.file, poll: proto.PollReopen, mode: history.ModeReopen, every: heldEvery})
 	if err != nil {
@@ -109,14 +112,10 @@ func (b *Batch) renameWhileReopened(ctx context.Context, w *versions, rounds int
 	return errors.Join(err, look.end(ctx), w.truth(ctx, b.on(b.server())))
 }
 
-// renameReopenedHeld is renameReopened of a file that B has open besides, so
-// that the old one lives on at a server that knows of opens.
-func (b *Batch) renameReopenedHeld(ctx context.Context, c *Cell) error {
+// renameReopenedHeld is renameWhileReopened of a file that B has open besides,
+// so that the old one lives on at a server that knows of opens.
+func (b *Batch) renameReopenedHeld(ctx context.Context, w *versions) error {
 	reader := b.on(b.Other)
-	w := c.versions(b.on(b.Target), modeReopenHeld, byClose())
-	if err := w.next(ctx); err != nil {
-		return err
-	}
 	held, err := reader.must(ctx, proto.Request{Op: proto.OpOpen, Lane: w.lane(), Path: w.path(), Flags: []proto.Flag{proto.RDONLY}})
 	if err != nil {
 		return err

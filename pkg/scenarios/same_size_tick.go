@@ -21,9 +21,9 @@ const (
 	// window is a tick of the server's clock, 4 ms at CONFIG_HZ=250 (fs/inode.c
 	// current_time, before the multigrain timestamps of Linux 6.13).
 	// Where versions are told apart by more than the clock there is no window, and
-	// less time will do.
-	tickTime      = time.Second
-	tickTimeClock = 3 * time.Second
+	// less time will do. What is certain is same-size-second's to show.
+	tickTime      = 500 * time.Millisecond
+	tickTimeClock = time.Second
 	// tickLanes writers at once make tickBurst versions: the server takes them
 	// closer to each other than one writer, who waits for its disk, could send
 	// them; and the reader is still busy with the last change when the next comes.
@@ -93,7 +93,8 @@ func (b *Batch) tickBursts(ctx context.Context, c *Cell, w *burst) (fresh bool, 
 	if strings.Contains(c.Profile.Options, "vers=3") {
 		limit = tickTimeClock
 	}
-	for began := time.Now(); err == nil && fresh && time.Since(began) < limit; {
+	began := time.Now()
+	for bursts := 0; err == nil && fresh && (bursts < tickBursts || time.Since(began) < limit); bursts++ {
 		if err = w.write(ctx, tickBurst); err != nil {
 			break
 		}

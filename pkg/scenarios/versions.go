@@ -40,6 +40,7 @@ func unflushed() writeHow { return writeHow{mode: history.ModeUnflushed, held: t
 type versions struct {
 	cell *Cell
 	at   *vantage
+	in   place // of the file
 	file string
 	name string // of the lane; empty is the file's
 	how  writeHow
@@ -51,7 +52,7 @@ func (c *Cell) versions(v *vantage, file string, how writeHow) *versions {
 	if how.size == 0 {
 		how.size = registerSize
 	}
-	return &versions{cell: c, at: v, file: file, how: how}
+	return &versions{cell: c, at: v, in: c.place(), file: file, how: how}
 }
 
 // versionToken is the token of the n-th version of a file.
@@ -60,7 +61,10 @@ func versionToken(n int) string { return fmt.Sprintf("v%d", n) }
 // latest is the token of the version written last.
 func (w *versions) latest() string { return versionToken(w.n) }
 
-func (w *versions) path() string { return w.cell.mountPoint() + "/" + w.file }
+func (w *versions) path() string { return w.in.mounted + "/" + w.file }
+
+// onServer is the file's path on the server.
+func (w *versions) onServer() string { return w.in.exported + "/" + w.file }
 
 // writer names the lane of the writer's operations.
 func (w *versions) writer() string {
@@ -168,21 +172,21 @@ func sizeVersion(size int64) (value, kind string) {
 }
 
 // sizeTruth reads from the server's disk which version a file that grows is.
-func (c *Cell) sizeTruth(ctx context.Context, server *vantage, file string) error {
-	t, err := server.must(ctx, proto.Request{Op: proto.OpStat, Path: c.Export.Path + "/" + file})
+func (w *versions) sizeTruth(ctx context.Context, server *vantage) error {
+	t, err := server.must(ctx, proto.Request{Op: proto.OpStat, Path: w.onServer()})
 	if err != nil {
 		return err
 	}
-	op := history.Op{Client: history.ClientDisk, Func: history.Truth, File: file, Result: history.OK, Size: t.Stat.Size}
+	op := history.Op{Client: history.ClientDisk, Func: history.Truth, File: w.file, Result: history.OK, Size: t.Stat.Size}
 	op.Value, op.Kind = sizeVersion(t.Stat.Size)
-	c.op(server.machine, timedOp(t, op))
+	w.cell.op(server.machine, timedOp(t, op))
 	return nil
 }
 
 // truth reads from the server's disk which version the file is.
 func (w *versions) truth(ctx context.Context, server *vantage) error {
 	if w.how.grows {
-		return w.cell.sizeTruth(ctx, server, w.file)
+		return w.sizeTruth(ctx, server)
 	}
-	return w.cell.registerTruth(ctx, server, w.cell.Export.Path+"/"+w.file, w.file)
+	return w.cell.registerTruth(ctx, server, w.onServer(), w.file)
 }
