@@ -36,6 +36,48 @@ func TestSample(t *testing.T) {
 	}
 }
 
+func TestExchanges(t *testing.T) {
+	t.Parallel()
+	const s, ms = int64(1e9), int64(1e6)
+	// The agent's clock is 500 s behind: offset 500 s.
+	exchange := func(at, there, back int64) [4]int64 {
+		return [4]int64{at, at + there - 500*s, at + there - 500*s, at + there + back}
+	}
+	for _, tc := range []struct {
+		name  string
+		times [][4]int64
+		want  ClockSample
+	}{
+		{"one", [][4]int64{exchange(1000*s, 4*ms, 2*ms)}, ClockSample{At: 1000*s + 3*ms, Offset: 500*s - ms, ErrorNS: 3*ms + 1, RTT: 6 * ms}},
+		{
+			"the fastest way there and the fastest way back", [][4]int64{exchange(1000*s, 1*ms, 9*ms), exchange(1000*s+10*ms, 8*ms, 1*ms)},
+			// within ± 1 ms, and what 19 ms of drift may add
+			ClockSample{At: 1000*s + 14*ms + ms/2, Offset: 500 * s, ErrorNS: ms + 1 + 19000, RTT: 9 * ms},
+		},
+		{
+			"spread so far that drift outweighs", [][4]int64{exchange(1000*s, 1*ms, 2*ms), exchange(1002*s, 2*ms, ms)},
+			ClockSample{At: 1000*s + ms + ms/2, Offset: 500*s + ms/2, ErrorNS: ms + ms/2 + 1, RTT: 3 * ms},
+		},
+		{
+			"a clock that was stepped", [][4]int64{exchange(1000*s, 1*ms, 1*ms), {1000*s + 10*ms, 400 * s, 400 * s, 1000*s + 20*ms}},
+			ClockSample{At: 1000*s + ms, Offset: 500 * s, ErrorNS: ms + 1, RTT: 2 * ms},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var x exchanges
+			for _, e := range tc.times {
+				if err := x.add(e[0], e[1], e[2], e[3]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(tc.want, x.sample()); diff != "" {
+				t.Errorf("sample (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestClockMap(t *testing.T) {
 	t.Parallel()
 	const s = int64(1e9)
