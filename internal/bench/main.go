@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/consistency"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
@@ -74,7 +75,37 @@ func bench(ctx context.Context) (err error) {
 	if err := keeperMemory(); err != nil {
 		return err
 	}
-	return overhead(runs)
+	if err := overhead(runs); err != nil {
+		return err
+	}
+	return stalenessError(ctx, filepath.Join(runs, "quiet"))
+}
+
+// stalenessError prints by how much a measured staleness may be wrong: one
+// reader on one guest, one writer on another, and nothing else on this machine.
+func stalenessError(ctx context.Context, runs string) error {
+	const scenario, profile = "attr-cache", "actimeo=1"
+	if _, _, err := nfsim(ctx, "run", "--name", labName, "--runs", runs, "--scenario", scenario, "--profile", profile); err != nil {
+		return err
+	}
+	recorded, err := rundir.OpenIn(runs, rundir.Latest)
+	if err != nil {
+		return err
+	}
+	index, err := recorded.Index()
+	if err != nil {
+		return err
+	}
+	for _, v := range index.Verdicts {
+		for _, m := range v.Modes {
+			for _, r := range m.Models {
+				if r.Model == consistency.BoundedStale && r.Figure != nil {
+					show("staleness, "+scenario+" "+m.Mode+" x "+v.Profile, "%s", r.Figure.Detail())
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func show(what, format string, args ...any) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,9 @@ const (
 	lockPause = 20 * time.Millisecond
 	// closeTimeout bounds the close of what was held.
 	closeTimeout = 10 * time.Second
+	// meetWithin bounds how long a side that has the lock keeps it for the other to
+	// ask for it too: one attempt, on machines that are very slow.
+	meetWithin = 5 * time.Second
 )
 
 // errLockHangs says that a lock was not given within lockWait.
@@ -36,16 +40,23 @@ type holder struct {
 	kind string // posix, flock or ofd
 	fd   int64
 	seq  int64 // of what it wrote last
-	// refused counts the locks that either side was refused at first, because
-	// the other had it.
-	refused *atomic.Int32
+	// met counts how often either side had the lock when the other was told whether
+	// it could have it.
+	met      *atomic.Int32
+	other    *holder
+	answered chan struct{} // an attempt of this side was answered; holds one
+	done     chan struct{} // closed when this side asks no more without waiting
+	finish   sync.Once
 }
+
+// askNoMore says that this side is not to be waited for by meet.
+func (h *holder) askNoMore() { h.finish.Do(func() { close(h.done) }) }
 
 // contend opens the file on both sides and lets them act at once. When one
 // fails the other ends too.
 func (b *Batch) contend(ctx context.Context, c *Cell, file, kind string, flags []proto.Flag, act func(ctx context.Context, h *holder) error) (err error) {
 	var holders []*holder
-	var refused atomic.Int32
+	var met atomic.Int32
 	defer func() {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
@@ -56,11 +67,18 @@ func (b *Batch) contend(ctx context.Context, c *Cell, file, kind string, flags [
 		if err != nil {
 			return err
 		}
-		holders = append(holders, &holder{c: c, v: side, file: file, kind: kind, fd: t.FD, refused: &refused})
+		holders = append(holders, &holder{
+			c: c, v: side, file: file, kind: kind, fd: t.FD,
+			met: &met, answered: make(chan struct{}, 1), done: make(chan struct{}),
+		})
+	}
+	for i, h := range holders {
+		h.other = holders[len(holders)-1-i]
 	}
 	together, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	return atOnce(len(holders), func(i int) error {
+		defer holders[i].askNoMore()
 		err := act(together, holders[i])
 		if err != nil {
 			cancel(err)
@@ -109,9 +127,6 @@ func (h *holder) wait(ctx context.Context) error {
 // The operation is from the first attempt to the one that succeeded.
 func (h *holder) retry(ctx context.Context) error {
 	first, err := h.ask(ctx, false)
-	if err == nil && refused(first) {
-		h.refused.Add(1)
-	}
 	for t := first; err == nil; t, err = h.ask(ctx, false) {
 		if !refused(t) {
 			t.T0, t.Invoked = first.T0, first.Invoked
@@ -130,7 +145,33 @@ func (h *holder) retry(ctx context.Context) error {
 func refused(t agent.Timed) bool { return t.Errno == "EAGAIN" || t.Errno == "EACCES" }
 
 func (h *holder) ask(ctx context.Context, wait bool) (agent.Timed, error) {
-	return h.v.do(ctx, h.request(proto.Lock{Kind: h.kind, Type: "write", Wait: wait}))
+	t, err := h.v.do(ctx, h.request(proto.Lock{Kind: h.kind, Type: "write", Wait: wait}))
+	select {
+	case h.answered <- struct{}{}:
+	default: // nobody has looked since the last one
+	}
+	return t, err
+}
+
+// meet keeps the lock until the other side has asked for it, whatever it was
+// told: two sides that are never in each other's way show nothing. A side that
+// asks no more is not waited for.
+func (h *holder) meet(ctx context.Context) error {
+	select { // what was answered before this side had the lock does not count
+	case <-h.other.answered:
+	default:
+	}
+	limit := time.NewTimer(meetWithin)
+	defer limit.Stop()
+	select {
+	case <-h.other.answered:
+		h.met.Add(1)
+	case <-h.other.done:
+	case <-limit.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // request is one lock operation, in order with all else that the holder does.

@@ -13,10 +13,13 @@ import (
 
 const (
 	// retriedRounds is how often each side takes the lock by asking again and
-	// again: more often, up to mostRetriedRounds, while the other side was not
-	// often enough in the way.
-	retriedRounds     = 8
+	// again, and keeps it until the other side has asked too: more often, up to
+	// mostRetriedRounds, while that did not happen often enough.
+	retriedRounds     = 5
 	mostRetriedRounds = 4 * retriedRounds
+	// leastMet is how often both sides are to meet: more often than the judge asks
+	// for, whose intervals are wider.
+	leastMet = leastAsked + 2
 	// waitingRounds is how often each side takes the lock by waiting for it in the
 	// kernel, in a quick run. A server that does not call back (Linux 6.7 to 6.12)
 	// makes each of these hand-overs take 30 s.
@@ -70,13 +73,21 @@ func (b *Batch) passLock(ctx context.Context, c *Cell, kind string) error {
 	bounded, cancel := context.WithTimeout(ctx, handoverTimeout+time.Duration(waits)*2*lockWait)
 	defer cancel()
 	err = b.contend(bounded, c, kind, kind, []proto.Flag{proto.RDWR}, func(ctx context.Context, h *holder) error {
-		for round := 0; round < retriedRounds || round < mostRetriedRounds && h.refused.Load() < 2*leastAsked; round++ {
-			if err := h.hold(ctx, h.retry, h.rewrite); err != nil {
+		for round := 0; round < retriedRounds || round < mostRetriedRounds && h.met.Load() < leastMet; round++ {
+			if err := h.hold(ctx, h.retry, h.rewriteAndMeet); err != nil {
 				return err
 			}
 			if err := pause(ctx, lockPause); err != nil {
 				return err
 			}
+		}
+		// A lock that the other side is still asking for would be waited for, too, and
+		// each wait may take 30 s.
+		h.askNoMore()
+		select {
+		case <-h.other.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 		for range waits {
 			if err := h.waitInTurn(ctx, h.v == b.on(b.Target), taken); err != nil {
@@ -107,6 +118,15 @@ func (h *holder) waitInTurn(ctx context.Context, first bool, taken chan struct{}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// rewriteAndMeet is rewrite, and leaves the other side time to be in the way.
+func (h *holder) rewriteAndMeet(ctx context.Context) (ended func(unlock agent.Timed, err error), err error) {
+	ended, err = h.rewrite(ctx)
+	if err == nil {
+		err = h.meet(ctx)
+	}
+	return ended, err
 }
 
 // rewrite reads the register and writes it anew. The write is on the server
