@@ -237,7 +237,8 @@ func (s *site) traces(t *testing.T) map[string][]string {
 find /run/systemd/transient -name 'nfsim*' 2>/dev/null
 exportfs -s 2>/dev/null
 nft list tables 2>/dev/null
-grep -E ' (nfs|nfs4) ' /proc/self/mountinfo
+grep -E ' (nfs|nfs4|ext4) ' /proc/self/mountinfo
+losetup -n -l -O NAME,BACK-FILE 2>/dev/null
 ls -d /var/lib/kubelet/pods/* 2>/dev/null
 for i in $(ctr -n k8s.io images ls -q 2>/dev/null); do echo image $i; done
 systemctl list-units --plain --no-legend --all 'nfsim-undo-*'

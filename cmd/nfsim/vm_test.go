@@ -169,6 +169,27 @@ func (v *vmTest) healAfterKill(t *testing.T) {
 	if got := kubelets(); got != "active active" {
 		t.Fatalf("kubelets after heal: %s", got)
 	}
+	v.healMountAfterKill(t)
+}
+
+// healMountAfterKill kills a run that has a file system mounted on the server,
+// exported and open on clients.
+func (v *vmTest) healMountAfterKill(t *testing.T) {
+	v.killAt(t, "write twice within a second", "run", "--name", vmLab, "--scenario", "close-to-open", "--profile", "default")
+	loops := func() string {
+		out, _ := v.run(t, "lab", "ssh", "--name", vmLab, "server", "losetup -n -l -O BACK-FILE; grep -c coarse /proc/self/mountinfo; exportfs -s | grep -c coarse")
+		return strings.Join(strings.Fields(out), " ")
+	}
+	if got := loops(); !strings.Contains(got, "-coarse.img") {
+		t.Fatalf("after the kill the server has the loop devices %q; one should be there", got)
+	}
+	out, code := v.run(t, "heal", "--name", vmLab)
+	if code != exitOK || !strings.Contains(out, "coarse-fs") {
+		t.Fatalf("heal: exit %d, %q", code, out)
+	}
+	if got, want := loops(), "0 0"; got != want {
+		t.Errorf("after heal the server has %q, want %q: no loop device, mount or export", got, want)
+	}
 }
 
 func (v *vmTest) matrix(t *testing.T) {
