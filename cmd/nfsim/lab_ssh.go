@@ -39,12 +39,21 @@ could not be reached.`,
 			if err != nil {
 				return err
 			}
-			return labSSH(s, args[0], cfg, strings.Join(args[1:], " "))
+			return labSSH(s, args[0], cfg, remoteCommand(args[1:]))
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
 	labNameFlag(cmd, &name)
 	return cmd
+}
+
+// remoteCommand is what follows the machine's name. The flags end before that
+// name, so that a "--" behind it is left for us to drop.
+func remoteCommand(words []string) string {
+	if len(words) > 0 && words[0] == "--" {
+		words = words[1:]
+	}
+	return strings.Join(words, " ")
 }
 
 // labSSH runs one session. It does its own SSH because a person at a terminal
