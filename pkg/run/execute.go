@@ -343,7 +343,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server
 		if err != nil {
 			return nil, err
 		}
-		b.Cells = append(b.Cells, &scenarios.Cell{Profile: profile, Trial: trial, Key: cellKey(p, i), Export: export})
+		b.Cells = append(b.Cells, &scenarios.Cell{Profile: profile, Trial: trial, Key: cellKey(p, i), Export: export, Shapes: e.plan.shaped(profile)})
 	}
 	return b, nil
 }

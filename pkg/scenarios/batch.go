@@ -59,6 +59,9 @@ type Cell struct {
 	// whole time, with an fsid of its own, so that no client shares a superblock
 	// between two cells.
 	Export nfs.Export
+	// Shapes says that the cell is to have the shapes of volumes too, in a scenario
+	// that has them.
+	Shapes bool
 
 	mu       sync.Mutex
 	err      error
@@ -66,7 +69,8 @@ type Cell struct {
 	keys     []string  // what its entries in a ledger have in common
 	workload *workload // its first pod
 	// workloads are all its pods, the first one first.
-	workloads []*workload
+	workloads  []*workload
+	arrivalsMu sync.Mutex // over who follows the arrivals of which pod
 }
 
 // Err is why the cell could not be finished, nil while it goes well.

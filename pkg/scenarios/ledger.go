@@ -15,12 +15,14 @@ import (
 
 // ledgerScript prints "category<TAB>entry" for everything on a machine that a
 // trial may leave behind. It reads only local tables (never a path on NFS), so
-// it cannot hang on a dead server.
+// it cannot hang on a dead server: of a pod's volume-subpaths the directories of
+// volume and container, never what is bound below them.
 const ledgerScript = `
 while read -r _ _ dev _ at _ rest; do
   case "$rest" in *" nfs "*|*" nfs4 "*) printf 'mounts.host\t%s %s %s\n' "$dev" "$at" "${rest#* - }";; esac
 done < /proc/self/mountinfo
 for d in /var/lib/kubelet/pods/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
+for d in /var/lib/kubelet/pods/*/volume-subpaths/*/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
 for c in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json /run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json; do
   [ -f "$c" ] || continue
   id=${c%/config.json}

@@ -40,16 +40,25 @@ func (p podEnd) outcomes(e *Evidence) (out []outcome.Outcome, notes []string, ok
 			early += "; in the container's own table it was then " + o.Detail
 		}
 		out = append(out, outcome.New(outcome.UnmountedUnderPod, "the volume left the host's mount table %s", early).From("node").In("observations.jsonl"))
+	case p.boundUntil(e, hasDead, dead.T):
+		out = append(out, outcome.New(outcome.UnmountedUnderPod, "the subPath's bind mount left the host's mount table while the writer lived, the volume did not").From("node").In("observations.jsonl"))
 	case hasUnmounted:
 		notes = append(notes, fmt.Sprintf("the volume left the host's mount table %s after the writer ended", seconds(unmounted.T-dead.T)))
 	}
 	return out, append(notes, p.times(e)...), true
 }
 
+// boundUntil says whether the pod's subPath was unmounted before its writer had
+// ended, if it did.
+func (p podEnd) boundUntil(e *Evidence, ended bool, at int64) bool {
+	o, ok := e.First(eventSubPathUnmounted, p.label)
+	return ok && (!ended || o.T < at)
+}
+
 // times are the ends that came, for a person.
 func (p podEnd) times(e *Evidence) []string {
 	var notes []string
-	for _, event := range []string{eventKubeletHealthy, eventHostUnmounted, eventWriterDead, eventPodDirGone, eventAPIGone} {
+	for _, event := range []string{eventKubeletHealthy, eventSubPathUnmounted, eventHostUnmounted, eventWriterDead, eventPodDirGone, eventAPIGone} {
 		subject := p.label
 		if event == eventKubeletHealthy {
 			subject = ""

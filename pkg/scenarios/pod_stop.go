@@ -63,17 +63,36 @@ func (b *Batch) awaitNodeClean(ctx context.Context, w *workload) error {
 	if err != nil {
 		return err
 	}
-	stop := waiting(ctx)
-	report, err := nfs.Mounter{Root: kubeletPods}.Unmount(ctx, node, w.hostMount, nfs.UnmountPlan{})
-	stop()
-	if report.How != nfs.NotMounted {
-		w.cell.Trial.SetFact(unmountFact+w.at.Name, string(report.How))
-	}
-	if err != nil {
-		return err
+	for _, m := range w.mounts() {
+		stop := waiting(ctx)
+		report, err := nfs.Mounter{Root: kubeletPods}.Unmount(ctx, node, m.target, nfs.UnmountPlan{})
+		stop()
+		if report.How != nfs.NotMounted {
+			w.cell.Trial.SetFact(unmountFact+w.at.Name+m.of, string(report.How))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	_, err = b.nodeClean(ctx, w)
 	return err
+}
+
+// podMount is a mount of a pod in its node's table.
+type podMount struct{ target, of string }
+
+// mounts are those of the pod that the kubelet has made, in the order in which
+// they can be unmounted: a subPath's bind mount before its volume.
+func (w *workload) mounts() []podMount {
+	of := ""
+	if w.plan.label != "" {
+		of = ", " + w.plan.label
+	}
+	all := []podMount{{w.hostMount, of}}
+	if w.subMount != "" {
+		all = append([]podMount{{w.subMount, of + ", subPath"}}, all...)
+	}
+	return all
 }
 
 // nodeClean waits for the end of the pod's directory for nodeCleanTimeout.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,8 +41,10 @@ type podPlan struct {
 	label string
 	// machine is the worker that it is put on; zero is Target.
 	machine lab.Machine
-	file    string        // in the export, that it appends to; empty: logFile
-	grace   time.Duration // 0: podGrace
+	// shape is in which shape it has its volume; empty: all of the claim's.
+	shape string
+	file  string        // in the export, that it appends to; empty: logFile
+	grace time.Duration // 0: podGrace
 	// ignoreTerm makes its process go on after SIGTERM, until it is killed.
 	ignoreTerm bool
 	// controller keeps the pod running, and the scheduler places it: on Target if
@@ -58,6 +61,7 @@ type podsPlan struct {
 	// server and no kubelet enforces it.
 	readWriteOnce bool
 	pods          []podPlan
+	shapes        bool // one pod of each shape too, in the cells that are to have them
 }
 
 // workload is a pod of a cell and everything that is known of it.
@@ -73,6 +77,7 @@ type workload struct {
 	containerID string
 	pid         int    // of the agent in the container, in the node's PID namespace
 	hostMount   string // where the kubelet mounted the volume
+	subMount    string // where it bound the pod's subPath; empty: it has none
 	client      *agent.Client
 	appends     *follower
 	arrivals    *follower // on the server's disk
@@ -155,12 +160,11 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 				if err := b.makeClaim(ctx, k, c, plan.readWriteOnce); err != nil {
 					return err
 				}
-				for _, p := range plan.pods {
-					if _, err := b.startPod(ctx, k, c, p); err != nil {
-						return err
-					}
+				plans := plan.pods
+				if plan.shapes {
+					plans = slices.Concat(plans, b.shapePlans(c))
 				}
-				return nil
+				return b.startPods(ctx, k, c, plans)
 			})
 		},
 		func(ctx context.Context) error { return body(ctx, k) },
