@@ -123,8 +123,9 @@ func judgeServerDownDelete(e *Evidence) Judgement {
 	end := podEnd{client: podAppends, since: deleted, what: "the delete", limit: endTimeout}
 	outcomes, notes, gone := end.outcomes(e)
 	if !gone {
-		outcomes, notes = []outcome.Outcome{stuckTerminating(end)}, end.times(e)
+		outcomes = []outcome.Outcome{stuckTerminating(end)}
 	}
+	j.Figures = end.figures(e)
 	j.Outcomes = append(j.Outcomes, outcomes...)
 	j.Outcomes = append(j.Outcomes, judgeLateEnd(e, o, deleted)...)
 	j.Notes = append(j.Notes, notes...)

@@ -40,8 +40,8 @@ func judgeDeleteWhileDown(e *Evidence) Judgement {
 	outcomes, notes, gone := end.outcomes(first)
 	if !gone {
 		outcomes = []outcome.Outcome{stuckTerminating(end)}
-		notes = end.times(first)
 	}
+	j.Figures = end.figures(first)
 	j.Outcomes = append(j.Outcomes, outcomes...)
 	j.Notes = append(append(j.Notes, notes...), shapeNotes(e)...)
 	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)

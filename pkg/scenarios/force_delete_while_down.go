@@ -97,7 +97,7 @@ func judgeForceDelete(e *Evidence) Judgement {
 	}
 	j := judgeModels(first.Ops, consistency.AppendLog)
 	j.Outcomes = append(j.Outcomes, outcomes...)
-	j.Notes = append(notes, shapeNotes(e)...)
+	j.Notes, j.Figures = append(notes, shapeNotes(e)...), end.figures(first)
 	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
 	j.Modes = judgeShapes(e, func(of *Evidence, shape string) Mode { return judgeShapeEnd(of, shape, f) })
 	return j

@@ -85,6 +85,7 @@ type Mode struct {
 	Name     string // lower-case words with dashes, as in held-ro
 	Outcomes []outcome.Outcome
 	Models   []rundir.ModelResult
+	Figures  []rundir.Measure // what was measured beside the outcomes
 	Notes    []string
 }
 
@@ -95,6 +96,7 @@ type Judgement struct {
 	Outcomes []outcome.Outcome
 	Modes    []Mode
 	Models   []rundir.ModelResult
+	Figures  []rundir.Measure // what was measured beside the outcomes
 	Notes    []string
 	// Caught says, for a control, that the detector saw the planted fault.
 	Caught bool

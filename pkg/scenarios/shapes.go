@@ -182,10 +182,10 @@ func judgeShapeEnd(e *Evidence, shape string, f rundir.FaultRecord) Mode {
 	end := podEnd{label: shape, client: shape, since: f.HealedAt, what: "the kubelet was started again", limit: endTimeout}
 	outcomes, notes, gone := end.outcomes(e)
 	if !gone {
-		outcomes, notes = []outcome.Outcome{stuckTerminating(end)}, end.times(e)
+		outcomes = []outcome.Outcome{stuckTerminating(end)}
 	}
 	m.Outcomes = append(append(m.Outcomes, outcomes...), end.tidy(e)...)
-	m.Notes = notes
+	m.Notes, m.Figures = notes, end.figures(e)
 	return m
 }
 
