@@ -89,7 +89,9 @@ func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
 	if b.Breaks {
 		broken = b.Target.Name
 	}
-	c.Trial.Update(func(m *rundir.TrialMeta) { m.WaitNS = b.waited.elapsed().Nanoseconds() })
+	c.Trial.Update(func(m *rundir.TrialMeta) {
+		m.WaitNS, m.ChainNS = b.waited.elapsed().Nanoseconds(), b.waited.chain().Nanoseconds()
+	})
 	return errors.Join(
 		b.flush(c),
 		c.Trial.LedgerBefore(ofCell(before, c.keys, broken)),
