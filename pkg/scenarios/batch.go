@@ -46,6 +46,7 @@ type Batch struct {
 
 	vantages map[string]*vantage // by machine
 	waited   stopwatch
+	moments  *moments // nil: the batch has no pods
 }
 
 // Cell is one profile in a batch: its trial is recorded in Trial.
@@ -171,6 +172,7 @@ func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (
 		recordFault(cells, rundir.FaultRecord{Name: spec.Name, Machine: spec.Machine, Undo: spec.Undo, Error: err.Error()})
 		return nil, err
 	}
+	b.moments.take(spec.Name)
 	var once sync.Once
 	var healed error
 	return func(ctx context.Context) error {
@@ -178,6 +180,7 @@ func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (
 			stop := waiting(ctx)
 			healed = active.Heal(ctx)
 			stop()
+			b.moments.take(spec.Name + "-healed")
 			r := active.Record()
 			recordFault(cells, rundir.FaultRecord{
 				Name: r.Name, Machine: r.Machine, Undo: r.Undo,

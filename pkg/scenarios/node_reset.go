@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/consistency"
@@ -29,6 +31,7 @@ func driveNodeReset(ctx context.Context, b *Batch) error {
 		var streams []*follower
 		for _, c := range b.live() {
 			streams = append(streams, c.workload.appends)
+			streams = slices.AppendSeq(streams, maps.Values(c.workload.followed))
 		}
 		started := time.Now()
 		if err := b.reset(ctx, b.Target, streams, nil); err != nil {

@@ -183,6 +183,9 @@ func (b *Batch) awaitContainer(ctx context.Context, k *kube.Client, w *workload)
 	if err := w.findOnNode(ctx, b.on(w.at), w.at.Runtime().State); err != nil {
 		return err
 	}
+	if err := b.followMounts(ctx, w); err != nil {
+		return err
+	}
 	node, err := b.node(ctx, w.at)
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ func (b *Batch) stopPod(ctx context.Context, k *kube.Client, w *workload) error 
 	if w.pod == nil {
 		return err
 	}
+	defer w.unfollowMounts(ctx)
 	stop := waiting(ctx)
 	if w.plan.controller != "" {
 		err = errors.Join(err, ignoreNotFound(k.DeleteController(ctx, w.plan.controller, b.namespace(), w.base())))

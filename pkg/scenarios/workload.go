@@ -80,7 +80,8 @@ type workload struct {
 	subMount    string // where it bound the pod's subPath; empty: it has none
 	client      *agent.Client
 	appends     *follower
-	arrivals    *follower // on the server's disk
+	followed    map[string]*follower // by mount point
+	arrivals    *follower            // on the server's disk
 }
 
 // base is the name that was asked for: of the pod, or of what controls it.
@@ -151,12 +152,17 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 			if err != nil {
 				return err
 			}
-			quiet = b.followAPI(ctx, k)
+			news, health := b.followAPI(ctx, k), b.followKubelet(ctx, k)
+			quiet = func() {
+				news()
+				health()
+			}
+			b.moments = b.watchMoments(ctx, k)
 			// The second client's own mounts.
 			if err := b.mountAll(ctx, b.Other, b.Cells); err != nil {
 				return err
 			}
-			return b.each(ctx, "start pods", func(ctx context.Context, c *Cell) error {
+			err = b.each(ctx, "start pods", func(ctx context.Context, c *Cell) error {
 				if err := b.makeClaim(ctx, k, c, plan.readWriteOnce); err != nil {
 					return err
 				}
@@ -166,30 +172,19 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 				}
 				return b.startPods(ctx, k, c, plans)
 			})
+			b.moments.take("before")
+			return err
 		},
 		func(ctx context.Context) error { return body(ctx, k) },
 		func(ctx context.Context) error {
-			b.keepTables(ctx, k)
+			b.Phase("keep the tables of kubelet and server")
+			b.moments.take("end")
+			b.moments.wait()
 			err := b.eachAnyway(ctx, func(ctx context.Context, c *Cell) error { return b.stopPods(ctx, k, c) })
 			quiet()
 			return errors.Join(err, b.unmountAll(ctx, b.Other))
 		},
 	)
-}
-
-// keepTables keeps, for a person, what the kubelet on Target and the server think
-// of the cells' volumes before the pods are stopped. Either may be out of order
-// by then: what it did not tell is left out.
-func (b *Batch) keepTables(ctx context.Context, k *kube.Client) {
-	b.Phase("keep the tables of kubelet and server")
-	stop := waiting(ctx)
-	metrics, err := k.VolumeMetrics(ctx, b.Target.Name)
-	stop()
-	if err != nil {
-		metrics = err.Error()
-	}
-	_ = b.keepText(b.Target, "kubelet-volumes", "end", metrics)
-	_ = b.keep(ctx, b.server(), nfsdStates(), "end")
 }
 
 // Namespace is the run's own Kubernetes namespace.
