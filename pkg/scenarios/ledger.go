@@ -94,20 +94,25 @@ func ofCell(l rundir.Ledger, keys []string, machine string) rundir.Ledger {
 }
 
 // mentions reports whether an entry has the key in it, not merely as the
-// beginning of a longer one: cell 1 is not cell 10.
+// beginning or the end of a longer one: cell 1 is not cell 10, and a cell of
+// delete-while-down none of force-delete-while-down.
 func mentions(entry, key string) bool {
 	if key == "" {
 		return false
 	}
-	for {
-		_, after, found := strings.Cut(entry, key)
-		if !found {
+	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	first, _ := utf8.DecodeRuneInString(key)
+	for from := 0; ; {
+		i := strings.Index(entry[from:], key)
+		if i < 0 {
 			return false
 		}
-		next, _ := utf8.DecodeRuneInString(after)
-		if !unicode.IsLetter(next) && !unicode.IsDigit(next) {
+		before, _ := utf8.DecodeLastRuneInString(entry[:from+i])
+		from += i + len(key)
+		next, _ := utf8.DecodeRuneInString(entry[from:])
+		within := word(first) && (word(before) || before == '-')
+		if !within && !word(next) {
 			return true
 		}
-		entry = after
 	}
 }
