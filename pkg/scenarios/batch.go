@@ -46,7 +46,8 @@ type Batch struct {
 
 	vantages map[string]*vantage // by machine
 	waited   stopwatch
-	moments  *moments // nil: the batch has no pods
+	moments  *moments     // nil: the batch has no pods
+	cluster  *kube.Client // likewise
 }
 
 // Cell is one profile in a batch: its trial is recorded in Trial.

@@ -69,8 +69,8 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 	return err
 }
 
-// ledger reads what exists on the batch's machines now; one that was reset
-// meanwhile is dialled anew.
+// ledger reads what exists on the batch's machines now, and in the API if the
+// batch has pods; a machine that was reset meanwhile is dialled anew.
 func (b *Batch) ledger(ctx context.Context) (rundir.Ledger, error) {
 	nodes := make([]*sshnode.Node, 0, 3)
 	for _, m := range b.machines() {
@@ -80,7 +80,16 @@ func (b *Batch) ledger(ctx context.Context) (rundir.Ledger, error) {
 		}
 		nodes = append(nodes, n)
 	}
-	return takeLedger(ctx, nodes)
+	ledger, err := takeLedger(ctx, nodes)
+	if err != nil || b.cluster == nil {
+		return ledger, err
+	}
+	defer waiting(ctx)()
+	objects, err := b.cluster.Ledger(ctx, b.namespace())
+	for category, entries := range objects {
+		ledger[category] = entries
+	}
+	return ledger, err
 }
 
 // record writes what a cell saw, and its share of the ledgers.

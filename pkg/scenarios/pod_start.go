@@ -24,7 +24,7 @@ func (b *Batch) makeClaim(ctx context.Context, k *kube.Client, c *Cell, readWrit
 	ctx, cancel := context.WithTimeout(ctx, podTimeout)
 	defer cancel()
 	defer waiting(ctx)()
-	c.own(c.Key)
+	c.own(c.Key, b.namespace()+"-"+c.Key) // the latter is the volume's name
 	_, err := k.CreateNFSClaim(ctx, kube.NFSClaim{
 		Name: c.Key, Namespace: b.namespace(), Server: b.server().Addr, Path: c.Export.Path,
 		MountOptions: strings.Split(c.Profile.Options, ","), ReadWriteMany: !readWriteOnce,

@@ -15,9 +15,13 @@ import (
 // directory. What is there after it is left behind: the ledger says so.
 const nodeCleanTimeout = 60 * time.Second
 
-// stopPods stops every pod of a cell, side by side.
+// stopPods stops every pod of a cell, side by side, and removes their claim when
+// they are gone. One that somebody's finalizer keeps is left: the ledger names
+// it.
 func (b *Batch) stopPods(ctx context.Context, k *kube.Client, c *Cell) error {
-	return atOnce(len(c.workloads), func(i int) error { return b.stopPod(ctx, k, c.workloads[i]) })
+	err := atOnce(len(c.workloads), func(i int) error { return b.stopPod(ctx, k, c.workloads[i]) })
+	_, _, claimErr := within(ctx, nodeCleanTimeout, func(ctx context.Context) error { return k.RemoveClaim(ctx, b.namespace(), c.Key) })
+	return errors.Join(err, claimErr)
 }
 
 // stopPod deletes what startPod made and waits until the node has let go of

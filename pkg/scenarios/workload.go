@@ -142,6 +142,7 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 	if err != nil {
 		return err
 	}
+	b.cluster = k
 	quiet := func() {}
 	return b.frame(ctx,
 		func(ctx context.Context) error {
