@@ -48,6 +48,9 @@ type Batch struct {
 	waited   stopwatch
 	moments  *moments     // nil: the batch has no pods
 	cluster  *kube.Client // likewise
+
+	wedgedMu sync.Mutex
+	wedged   map[lab.Machine]map[*Cell]error // machines that have to be reset, and why
 }
 
 // Cell is one profile in a batch: its trial is recorded in Trial.

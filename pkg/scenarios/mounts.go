@@ -13,8 +13,9 @@ import (
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
-// teardownTimeout bounds putting everything back, also after an interrupt.
-const teardownTimeout = 3 * time.Minute
+// teardownTimeout bounds putting everything back, also after an interrupt: it
+// is reached only where a machine is wedged and has to be reset.
+const teardownTimeout = 10 * time.Minute
 
 // MismatchError says that the kernel granted other options than the profile
 // asked for: a trial on such a mount would measure something else.
@@ -119,7 +120,8 @@ func (b *Batch) withMounts(ctx context.Context, body func(ctx context.Context) e
 		},
 		body,
 		func(ctx context.Context) error {
-			return atOnce(len(workers), func(i int) error { return b.unmountAll(ctx, workers[i]) })
+			err := atOnce(len(workers), func(i int) error { return b.unmountAll(ctx, workers[i]) })
+			return errors.Join(err, b.unwedge(ctx))
 		},
 	)
 }
@@ -153,8 +155,11 @@ func (b *Batch) mountAll(ctx context.Context, m lab.Machine, cells []*Cell) erro
 }
 
 // unmountFact begins the name of the fact that an unmount took force; the
-// machine follows.
-const unmountFact = "unmount_"
+// machine follows. moreThanLazy is that no unmount did it.
+const (
+	unmountFact  = "unmount_"
+	moreThanLazy = "more than umount -l"
+)
 
 // unmountAll unmounts every cell's export on a worker.
 func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
@@ -168,12 +173,19 @@ func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
 		targets[i] = c.mountPoint()
 	}
 	reports, err := nfs.Mounter{}.UnmountAll(ctx, node, targets, nfs.UnmountPlan{})
+	if err != nil && !stillMountedAlone(err) {
+		return err
+	}
 	for i, r := range reports {
-		if r.How == nfs.Forced || r.How == nfs.Lazy {
+		switch r.How {
+		case nfs.Forced, nfs.Lazy:
 			b.Cells[i].Trial.SetFact(unmountFact+m.Name, string(r.How))
+		case "":
+			b.Cells[i].Trial.SetFact(unmountFact+m.Name, moreThanLazy)
+			b.wedge(b.Cells[i], m, &nfs.StillMountedError{Node: m.Name, Report: r})
 		}
 	}
-	return err
+	return nil
 }
 
 // eachAnyway runs f for every cell, also the spoilt ones, and joins what went

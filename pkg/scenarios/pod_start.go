@@ -128,7 +128,7 @@ func (b *Batch) podSpec(w *workload) kube.WorkloadPod {
 	if w.plan.ignoreTerm {
 		args = append(args, "--ignore-term")
 	}
-	grace := int64(cmp.Or(w.plan.grace, podGrace).Seconds())
+	grace := int64(graceOf(w.plan).Seconds())
 	spec := kube.WorkloadPod{
 		Name: w.base(), Namespace: b.namespace(), Claim: w.cell.Key, SubPath: w.plan.subPath(), MountPath: w.plan.mountPath(),
 		Args: args, SocketHostDir: b.socketDir(w), TerminationGracePeriodSeconds: &grace,
@@ -149,6 +149,9 @@ func (b *Batch) podSpec(w *workload) kube.WorkloadPod {
 	}
 	return spec
 }
+
+// graceOf is a pod's grace period.
+func graceOf(p podPlan) time.Duration { return cmp.Or(p.grace, podGrace) }
 
 // targetIfPossible has the scheduler place a pod on Target, or else on Other.
 func (b *Batch) targetIfPossible() *corev1.Affinity {

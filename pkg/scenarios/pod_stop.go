@@ -3,10 +3,12 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/nfs"
 )
@@ -43,7 +45,7 @@ func (b *Batch) stopPod(ctx context.Context, k *kube.Client, w *workload) error 
 		err = errors.Join(err, ignoreNotFound(k.DeleteController(ctx, w.plan.controller, b.namespace(), w.base())))
 	}
 	_, deleteErr := k.DeletePod(ctx, b.namespace(), w.name(), nil)
-	_, goneErr := k.AwaitPodGone(ctx, b.namespace(), w.name(), w.pod.UID)
+	goneErr := b.leave(ctx, k, w)
 	stop()
 	return errors.Join(err, ignoreNotFound(deleteErr), goneErr, b.awaitNodeClean(ctx, w))
 }
@@ -72,14 +74,19 @@ func (b *Batch) awaitNodeClean(ctx context.Context, w *workload) error {
 		stop := waiting(ctx)
 		report, err := nfs.Mounter{Root: kubeletPods}.Unmount(ctx, node, m.target, nfs.UnmountPlan{})
 		stop()
-		if report.How != nfs.NotMounted {
-			w.cell.Trial.SetFact(unmountFact+w.at.Name+m.of, string(report.How))
-		}
-		if err != nil {
+		if err := b.mountLeft(w.cell, w.at, m.of, report, err); err != nil {
 			return err
 		}
 	}
-	_, err = b.nodeClean(ctx, w)
+	gone, err = b.nodeClean(ctx, w)
+	if err != nil || gone {
+		return err
+	}
+	// A directory alone harms nobody, and the ledger names it.
+	t, err := b.on(w.at).do(ctx, proto.Request{Op: proto.OpMountinfo, PID: w.pid})
+	if err == nil && t.OK() {
+		b.wedge(w.cell, w.at, fmt.Errorf("process %d of pod %s still runs %s after its mounts were taken away", w.pid, w.name(), nodeCleanTimeout))
+	}
 	return err
 }
 

@@ -183,7 +183,9 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 			b.moments.wait()
 			err := b.eachAnyway(ctx, func(ctx context.Context, c *Cell) error { return b.stopPods(ctx, k, c) })
 			quiet()
-			return errors.Join(err, b.unmountAll(ctx, b.Other))
+			err = errors.Join(err, b.unmountAll(ctx, b.Other), b.unwedge(ctx))
+			b.moments.wait()
+			return err
 		},
 	)
 }
