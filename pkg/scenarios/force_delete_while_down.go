@@ -63,7 +63,7 @@ func (b *Batch) deleteWhileDown(ctx context.Context, remove func(ctx context.Con
 			return err
 		}
 		return b.each(ctx, "await the end of writer and mount", func(ctx context.Context, c *Cell) error {
-			if err := ends.awaitAll(ctx, c); err != nil {
+			if err := ends.awaitAll(ctx, c, endTimeout); err != nil {
 				return err
 			}
 			return b.lastTruths(ctx, k, c)

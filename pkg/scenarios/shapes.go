@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/consistency"
@@ -232,14 +233,14 @@ func (b *Batch) watchEnds(ctx context.Context) endsOf {
 	return ends
 }
 
-// awaitAll waits for the ends of a cell's pods, at most as long as endTimeout.
-func (n endsOf) awaitAll(ctx context.Context, c *Cell) error {
+// awaitAll waits for the ends of a cell's pods, at most as long as limit.
+func (n endsOf) awaitAll(ctx context.Context, c *Cell, limit time.Duration) error {
 	return atOnce(len(c.workloads), func(i int) error {
 		end, ok := n[c.workloads[i]]
 		if !ok {
 			return nil
 		}
-		_, err := end.await(ctx, endTimeout)
+		_, err := end.await(ctx, limit)
 		return err
 	})
 }

@@ -37,12 +37,63 @@ func TestJudgesOfShapes(t *testing.T) {
 		}
 		return tr
 	}
+	away := func(shape, file string) *podTrial {
+		return newPodTrial().fault(faultNFSStop, 2000, 60_000).saw(1900, injectBegins, faultNFSStop).saw(59_000, healBegins, faultNFSStop).
+			fact(factDeleteInvoke, at(3000)).appends(podAppends, logFile, 100, 2000).ended("x", 61_000, 8100, 60_300, 60_400).
+			shaped(shape).appends(shape, file, 100, 2000)
+	}
+	const late = "DURABLE EXCLUSIVE RECLAIMED_LATE CLEAN"
+	reset := func(shape, file string) *podTrial {
+		return newPodTrial().fault(faultReset, 2000, 40_000).saw(70_000, eventNodeReady, "").kept("").
+			appends(podAppends, logFile, 100, 2000).appends(secondLife, logFile, 80_000, 82_000).shaped(shape).kept(shape).appends(shape, file, 100, 2000)
+	}
 	for _, tc := range []struct {
 		name  string
 		judge func(*Evidence) Judgement
 		e     *podTrial
 		want  string
 	}{
+		{
+			"deleted without the server, the bind mount waits for it", judgeServerDownDelete,
+			away(shapeSubPathFile, shapeSubPathFile).fact(factDeleteInvoke+shapeSubPathFile, at(3000)).
+				ended(shapeSubPathFile, 9000, 8100, 8300, 8400).saw(60_200, eventSubPathUnmounted, shapeSubPathFile),
+			"subpath-file: DURABLE EXCLUSIVE RECLAIMED_LATE CLEAN; " + late,
+		},
+		{
+			"deleted without the server, and never unmounted", judgeServerDownDelete,
+			away(shapeSubPathDir, sub).fact(factDeleteInvoke+shapeSubPathDir, at(3000)).ended(shapeSubPathDir, 0, 8100, 0, 0),
+			"subpath-dir: DURABLE TERMINATING_STUCK MOUNT_LEFT MOUNT_LEFT PODDIR_LEFT; " + late,
+		},
+		{
+			"deleted before the server was away", judgeServerDownDelete,
+			away(shapeInline, shapeInline).fact(factDeleteInvoke+shapeInline, at(1000)).ended(shapeInline, 9000, 8100, 8300, 8400),
+			"inline: NO_FAULT; " + late,
+		},
+		{
+			"one deleted without the server, the other on its claim goes on", judgeServerDownDelete,
+			away(shapeSameNode, shapeSameNode).appends(shapeSameNode, shapeSameNode, 60_500, 63_000).kept(shapeSameNode),
+			"same-node: DURABLE RECOVERED STAYED; " + late,
+		},
+		{
+			"one deleted without the server, the other on its claim never goes on", judgeServerDownDelete,
+			away(shapeOtherNode, shapeOtherNode).kept(shapeOtherNode), "other-node: DURABLE HUNG STAYED; " + late,
+		},
+		{
+			"reset, and revived", judgeNodeReset, reset(shapeSubPathDir, sub).appends(shapeSubPathDir+secondSuffix, sub, 80_000, 82_000),
+			"subpath-dir: DURABLE RECOVERED STAYED; DURABLE RECOVERED STAYED CLEAN",
+		},
+		{
+			"reset, and one is not revived", judgeNodeReset, reset(shapeInline, shapeInline),
+			"inline: DURABLE HUNG STAYED; DURABLE RECOVERED STAYED CLEAN",
+		},
+		{
+			"reset, and the pod on the other node does not notice", judgeNodeReset, reset(shapeOtherNode, shapeOtherNode).appends(shapeOtherNode, shapeOtherNode, 2000, 72_000),
+			"other-node: DURABLE UNINTERRUPTED STAYED; DURABLE RECOVERED STAYED CLEAN",
+		},
+		{
+			"reset, and the pod on the other node stops", judgeNodeReset, reset(shapeOtherNode, shapeOtherNode),
+			"other-node: DURABLE HUNG STAYED; DURABLE RECOVERED STAYED CLEAN",
+		},
 		{
 			"all kept", judgeKubeletRestart,
 			restart().wrote(shapeSubPathDir, sub, 100, 9000).kept(shapeSubPathDir).wrote(shapeSameNode, shapeSameNode, 100, 9000).kept(shapeSameNode),

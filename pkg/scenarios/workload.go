@@ -118,7 +118,9 @@ func (w *workload) records() string {
 
 // secondLife is the client of the records of a cell's first pod whose container
 // was started once more.
-const secondLife = podAppends + "-2"
+const secondLife = podAppends + secondSuffix
+
+const secondSuffix = "-2"
 
 // file is what the pod appends to, below the export.
 func (w *workload) file() string { return cmp.Or(w.plan.file, logFile) }
