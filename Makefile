@@ -53,8 +53,8 @@ test-vagrant: deps box ## `vagrant up`, `nfsim run`, `vagrant destroy` in a netw
 	tools/test-vagrant.sh
 
 .PHONY: bench
-bench: deps build ## speed and size figures, printed, never asserted
-	$(GO) run ./internal/bench
+bench: deps build ## speed and size figures, printed, never asserted (BENCHARGS=-upstream: three scenarios alone)
+	$(GO) run ./internal/bench $(BENCHARGS)
 	$(GO) test -run xxx -bench . -benchtime 1x ./pkg/consistency
 
 .PHONY: lint

@@ -2,12 +2,14 @@
 // asserts nothing: machines are shared and noisy.
 //
 //	make bench
+//	make bench BENCHARGS=-upstream
 package main
 
 import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,15 +28,17 @@ import (
 const labName = "bench"
 
 func main() {
+	alone := flag.Bool("upstream", false, "only the scenarios that Kubernetes' own disruptive tests have, for one profile")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := bench(ctx); err != nil {
+	if err := bench(ctx, *alone); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
 	}
 }
 
-func bench(ctx context.Context) (err error) {
+func bench(ctx context.Context, upstreamAlone bool) (err error) {
 	runs, err := os.MkdirTemp("", "nfsim-bench-")
 	if err != nil {
 		return err
@@ -67,17 +71,25 @@ func bench(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	took, rss, err := nfsim(ctx, "run", "--name", labName, "--runs", runs)
+	what, args := "nfsim run, whole matrix, lab up", []string{"run", "--name", labName, "--runs", runs}
+	if upstreamAlone {
+		what = "nfsim run, upstream's scenarios, lab up"
+		args = append(args, "--profile", "default", "--scenario", strings.Join(names(upstream()), ","))
+	}
+	took, rss, err := nfsim(ctx, args...)
 	if err != nil {
 		return err
 	}
-	show("nfsim run, whole matrix, lab up", "%.1f s, peak memory %.0f MB", took.Seconds(), rss)
+	show(what, "%.1f s, peak memory %.0f MB", took.Seconds(), rss)
 	if err := keeperMemory(); err != nil {
 		return err
 	}
-	if err := overhead(runs); err != nil {
+	trials, err := trialsIn(runs)
+	if err != nil {
 		return err
 	}
+	overhead(trials)
+	againstUpstream(trials)
 	return stalenessError(ctx, filepath.Join(runs, "quiet"))
 }
 
@@ -158,26 +170,33 @@ func keeperMemory() error {
 	return nil
 }
 
-// overhead prints, batch by batch, how much of the wall time was not spent
-// waiting for observed events.
-func overhead(runs string) error {
+// trialsIn returns one finished trial of every batch of the latest run.
+func trialsIn(runs string) ([]*rundir.Trial, error) {
 	recorded, err := rundir.OpenIn(runs, rundir.Latest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	trials, err := recorded.Trials()
+	all, err := recorded.Trials()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var trials []*rundir.Trial
 	seen := map[string]bool{}
-	for _, t := range trials {
-		if seen[t.Meta.Batch] || t.Incomplete() {
-			continue
+	for _, t := range all {
+		if !seen[t.Meta.Batch] && !t.Incomplete() && t.Meta.NotApplicable == "" {
+			seen[t.Meta.Batch] = true
+			trials = append(trials, t)
 		}
-		seen[t.Meta.Batch] = true
+	}
+	return trials, nil
+}
+
+// overhead prints, batch by batch, how much of the wall time was not spent
+// waiting for observed events.
+func overhead(trials []*rundir.Trial) {
+	for _, t := range trials {
 		took := t.Meta.Ended.Sub(t.Meta.Started)
 		waited := time.Duration(t.Meta.WaitNS)
 		show("batch "+t.Meta.Batch, "%.1f s, of which %.1f s waiting for events: the rest is %.0f %%", took.Seconds(), waited.Seconds(), 100*(1-waited.Seconds()/took.Seconds()))
 	}
-	return nil
 }

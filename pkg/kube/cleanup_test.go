@@ -103,6 +103,35 @@ func TestCleanup(t *testing.T) {
 	}
 }
 
+// TestRemoveClaim checks that one claim goes, with its volume, and nothing else;
+// and that one which a finalizer keeps is named.
+func TestRemoveClaim(t *testing.T) {
+	t.Parallel()
+	objects := append(inventory(), &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{
+		Name: "data-2", Namespace: testNamespace, Labels: map[string]string{RunLabel: testRun},
+	}})
+	api := fake.NewClientset(objects...)
+	client := NewFor(api).WithRun(testRun)
+	for range 2 { // the second time there is none
+		if err := client.RemoveClaim(testContext(t), testNamespace, "data"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"pods": 1, "pvcs": 1, "pvs": 0}, counts(t, client, testNamespace)); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	api.PrependReactor("delete", "persistentvolumeclaims", func(kubetesting.Action) (bool, runtime.Object, error) {
+		cancel()
+		return true, nil, nil // accepted, and kept by a finalizer
+	})
+	var await *AwaitError
+	if err := client.RemoveClaim(ctx, testNamespace, "data-2"); !errors.As(err, &await) || !strings.Contains(await.Last, "claim trial-1/data-2") {
+		t.Errorf("%v, want an *AwaitError that names the claim", err)
+	}
+}
+
 func TestCleanupSaysWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	api := fake.NewClientset(inventory()...)

@@ -129,7 +129,7 @@ func TestAwaitPodGone(t *testing.T) {
 			t.Fatalf("AwaitPodGone: %v", got.err)
 		}
 		want := []string{
-			"container agent running", "node worker1", "phase Running", "ready True",
+			"container agent running", "container agent id c0ffee", "node worker1", "phase Running", "ready True",
 			"deletion requested (grace 0 s)",
 			"container agent running -> terminated (Error, exit 137)",
 			"gone",

@@ -79,6 +79,9 @@ func Changes(before, after *corev1.Pod) []string {
 	return out
 }
 
+// shownID is how much of a container's id is shown, as crictl(8) does.
+const shownID = 13
+
 func keys(sets ...map[string]string) func(func(string) bool) {
 	all := map[string]bool{}
 	for _, set := range sets {
@@ -108,8 +111,15 @@ func aspects(pod *corev1.Pod) map[string]string {
 			out["deletion"] = fmt.Sprintf("requested (grace %d s)", *pod.DeletionGracePeriodSeconds)
 		}
 	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type != corev1.PodReady {
+			out["condition "+string(c.Type)] = string(c.Status)
+		}
+	}
 	for _, s := range pod.Status.ContainerStatuses {
 		out["container "+s.Name] = containerState(s)
+		_, id, _ := strings.Cut(s.ContainerID, "://")
+		out["container "+s.Name+" id"] = id[:min(len(id), shownID)]
 	}
 	return out
 }

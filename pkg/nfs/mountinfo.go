@@ -71,6 +71,16 @@ func FindMount(mounts []Granted, target string) (Granted, bool) {
 	return Granted{}, false
 }
 
+// MountBelow returns the first NFS mount below a directory.
+func MountBelow(mounts []Granted, dir string) (Granted, bool) {
+	for _, m := range mounts {
+		if m.IsNFS() && strings.HasPrefix(m.Mountpoint, dir+"/") {
+			return m, true
+		}
+	}
+	return Granted{}, false
+}
+
 // SharedWith returns the other NFS mounts of the same superblock as g: they
 // share its options and its caches.
 func SharedWith(mounts []Granted, g Granted) []Granted {

@@ -42,6 +42,14 @@ func TestParseMountinfo(t *testing.T) {
 	if _, ok := FindMount(mounts, "/mnt/nfsim"); ok {
 		t.Error("found a mount that is not there")
 	}
+	if below, ok := MountBelow(mounts, "/mnt/nfsim"); !ok || below.Mountpoint != "/mnt/nfsim/a" {
+		t.Errorf("below /mnt/nfsim: %v, %s", ok, below.Mountpoint)
+	}
+	for _, dir := range []string{"/mnt/nfsim/a", "/mnt/nfs", "/proc"} {
+		if m, ok := MountBelow(mounts, dir); ok {
+			t.Errorf("below %s: %s", dir, m.Mountpoint)
+		}
+	}
 	others := SharedWith(mounts, a)
 	if len(others) != 1 || others[0].Mountpoint != "/mnt/with space" {
 		t.Errorf("shared with %v", others)

@@ -22,6 +22,9 @@ type Cell struct {
 	Source   string        `json:"source,omitempty"`
 	Repro    string        `json:"repro"` // command that repeats the cell
 	Notes    []string      `json:"notes,omitempty"`
+	// Figures are what was measured beside the outcomes, each over all repeats that
+	// measured it: Value and Max the largest, Median theirs, Count their number.
+	Figures []rundir.Measure `json:"figures,omitempty"`
 
 	hasModes bool // its modes have cells of their own
 }
@@ -44,6 +47,7 @@ type Repeat struct {
 	Retries  int                  `json:"retries,omitempty"`  // earlier executions that the infrastructure spoilt
 	Outcomes []outcome.Outcome    `json:"outcomes,omitempty"` // all of them
 	Models   []rundir.ModelResult `json:"models,omitempty"`
+	Figures  []rundir.Measure     `json:"figures,omitempty"` // what was measured beside the outcomes
 }
 
 // settle works out what the cell shows from its repeats.
@@ -55,6 +59,7 @@ func (c *Cell) settle() {
 	}
 	c.Status = rundir.Worst(statuses...)
 	c.Words = c.worstWords()
+	c.Figures = c.summed()
 }
 
 func (c *Cell) worstWords() []Word {

@@ -53,6 +53,12 @@ func synthetic(t testing.TB) *rundir.Run {
 				Why: "open revalidates", Source: "nfs(5)",
 				Outcomes: []outcome.Outcome{outcome.New(outcome.CloseToOpen, "1000 operations checked"), outcome.New(outcome.Durable, "all there")},
 			}
+			if i < 2 {
+				v.Figures = []rundir.Measure{{Name: "from here to there", Figure: outcome.Seconds(float64(repeat+i), 0.01)}}
+			}
+			if i == 0 && repeat == 2 {
+				v.Figures = append(v.Figures, rundir.Measure{Name: "and back", Figure: outcome.Millis(3, 0.01)})
+			}
 			if i == 3 {
 				v.Outcomes[0] = outcome.New(outcome.BoundedStale, "stale").WithFigure(outcome.Millis(1000+float64(repeat)*100, 0.2))
 			}

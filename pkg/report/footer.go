@@ -36,6 +36,7 @@ func (r *Report) sections() []section {
 		{title: "Undecided", items: r.items(rundir.StatusInconclusive, rundir.StatusInfra)},
 		{title: "Controls", items: r.items(rundir.StatusMissed, rundir.StatusCaught)},
 		{title: "Models, the strongest that holds first", items: r.models()},
+		{title: "Figures, of several repeats the largest and the median", items: r.figures()},
 		{title: "Notes", items: r.notes()},
 		{title: "Not executed", items: r.notExecuted()},
 	}

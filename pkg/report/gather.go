@@ -74,7 +74,7 @@ func (g *gathering) add(at rundir.Cell, t *rundir.Trial, v *rundir.Verdict) {
 	}
 	switch {
 	case v != nil:
-		r.Status, r.TookS, r.Outcomes, r.Models = known(v.Status), v.Took, v.Outcomes, v.Models
+		r.Status, r.TookS, r.Outcomes, r.Models, r.Figures = known(v.Status), v.Took, v.Outcomes, v.Models, v.Figures
 		c.expect(v.Expected, v.Why, v.Source, v.Notes)
 		c.hasModes = c.hasModes || len(v.Modes) > 0
 		for i := range v.Modes {
@@ -99,7 +99,7 @@ func (g *gathering) addMode(at rundir.Cell, m *rundir.ModeVerdict, whole Repeat,
 	c := g.cell(at, m.Mode)
 	c.Repro = repro
 	c.expect(m.Expected, m.Why, m.Source, m.Notes)
-	whole.Status, whole.Outcomes, whole.Models = known(m.Status), m.Outcomes, m.Models
+	whole.Status, whole.Outcomes, whole.Models, whole.Figures = known(m.Status), m.Outcomes, m.Models, m.Figures
 	c.Repeats = append(c.Repeats, whole)
 }
 

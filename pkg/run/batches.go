@@ -32,9 +32,13 @@ func batchesOf(s scenarios.Scenario, profiles []nfs.Profile, repeat int, full bo
 		}
 		groups[key] = append(groups[key], p)
 	}
+	most := s.Cells
+	if s.Shapes && full {
+		most = shapedCells
+	}
 	var out []Batch
 	for _, key := range order {
-		for _, part := range parts(groups[key], s.Cells) {
+		for _, part := range parts(groups[key], most) {
 			out = append(out, Batch{
 				Scenario: s, Profiles: part, Repeat: repeat, Server: key.server, NotApplicable: key.notApplicable,
 				Alone: s.Quiet || !key.server.IsZero() || key.connections != "",
@@ -49,6 +53,10 @@ func batchesOf(s scenarios.Scenario, profiles []nfs.Profile, repeat int, full bo
 	}
 	return out
 }
+
+// shapedCells is the most cells with a pod for each shape of volume that one
+// batch can bear: half a dozen pods each, on an emulated machine.
+const shapedCells = 2
 
 // leftOut says why a quick run does not execute a scenario with a profile, ""
 // when it does. A profile that needs a batch of its own is worth the time only

@@ -67,6 +67,11 @@ func TestBatchesOf(t *testing.T) {
 			name: "no more cells than a batch bears", profiles: nfs.Builtin()[:5], scenario: scenarios.Scenario{Cells: 2, Quiet: true},
 			want: []string{"s-1a alone: default", "s-1b alone: v4.1 v4.0", "s-1c alone: v3 noac"},
 		},
+		{
+			name: "full: pods of every shape", profiles: nfs.Builtin()[:3], scenario: scenarios.Scenario{Shapes: true}, full: true,
+			want: []string{"s-1a: default", "s-1b: v4.1 v4.0"},
+		},
+		{name: "quick: pods of every shape in one cell", profiles: nfs.Builtin()[:3], scenario: scenarios.Scenario{Shapes: true}, want: []string{"s-1: default v4.1 v4.0"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -62,7 +62,7 @@ func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial, named
 		return unjudged(v, rundir.StatusInconclusive, outcome.New(outcome.Inconclusive, "the record cannot be read: %v", err))
 	}
 	j := safely(s, evidence)
-	v.Outcomes, v.Models, v.Notes = j.Outcomes, j.Models, j.Notes
+	v.Outcomes, v.Models, v.Figures, v.Notes = j.Outcomes, j.Models, j.Figures, j.Notes
 	if s.Control {
 		return control(v, j)
 	}

@@ -161,6 +161,7 @@ type ended struct {
 	target  string
 	attempt int
 	took    time.Duration
+	wedged  bool  // a machine was left unlike the ready lab: a result, no error
 	err     error // the infrastructure's
 }
 
@@ -198,7 +199,7 @@ func (e *executor) all(ctx context.Context, workers []lab.Machine) error {
 		sched.done(end.batch, end.target)
 		e.progress.Done(end.batch, end.took, end.err)
 		e.note("batch %s: %s, %v", end.batch.ID, end.took.Round(time.Millisecond), end.err)
-		e.spoilt = e.spoilt || end.batch.Scenario.Dirties
+		e.spoilt = e.spoilt || end.batch.Scenario.Dirties || end.wedged
 		if end.err == nil {
 			continue
 		}
@@ -293,7 +294,7 @@ func (e *executor) batch(ctx context.Context, p Batch, target string, workers []
 		}()
 		end.err = p.Scenario.Drive(ctx, b)
 	}()
-	end.took = time.Since(began)
+	end.took, end.wedged = time.Since(began), b.Wedged()
 	var notProven *fault.NotProvenError
 	if errors.As(end.err, &notProven) {
 		// A fault that did not happen is a result, not a broken lab.
@@ -343,7 +344,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server
 		if err != nil {
 			return nil, err
 		}
-		b.Cells = append(b.Cells, &scenarios.Cell{Profile: profile, Trial: trial, Key: cellKey(p, i), Export: export})
+		b.Cells = append(b.Cells, &scenarios.Cell{Profile: profile, Trial: trial, Key: cellKey(p, i), Export: export, Shapes: e.plan.shaped(profile)})
 	}
 	return b, nil
 }

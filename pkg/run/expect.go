@@ -51,7 +51,7 @@ func expect(v rundir.Verdict, s scenarios.Scenario, modes []scenarios.Mode, on s
 }
 
 func modeVerdict(m scenarios.Mode) rundir.ModeVerdict {
-	return rundir.ModeVerdict{Mode: m.Name, Outcomes: m.Outcomes, Models: m.Models, Notes: m.Notes}
+	return rundir.ModeVerdict{Mode: m.Name, Outcomes: m.Outcomes, Models: m.Models, Figures: m.Figures, Notes: m.Notes}
 }
 
 // statusOf says how outcomes stand to a row of the table. What has no meaning

@@ -150,8 +150,20 @@ func profilesFor(s scenarios.Scenario, chosen []nfs.Profile) []nfs.Profile {
 	if !s.OneProfile {
 		return chosen
 	}
+	return []nfs.Profile{firstAtHome(chosen)}
+}
+
+// firstAtHome is the first profile that needs no batch apart, or else the first.
+func firstAtHome(chosen []nfs.Profile) nfs.Profile {
 	i := slices.IndexFunc(chosen, func(p nfs.Profile) bool { return len(p.Aspects()) == 0 })
-	return chosen[max(i, 0):][:1]
+	return chosen[max(i, 0)]
+}
+
+// shaped says whether a profile's cells have the shapes of volumes too: in a
+// quick run only those of the first profile that needs no batch apart, as a pod
+// costs seconds on an emulated machine.
+func (p Plan) shaped(profile nfs.Profile) bool {
+	return p.Full || len(p.Profiles) > 0 && firstAtHome(p.Profiles).Name == profile.Name
 }
 
 func selectScenarios(req Request) ([]scenarios.Scenario, error) {

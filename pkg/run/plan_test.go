@@ -142,3 +142,36 @@ func TestMakePlanRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestShaped checks that a quick run gives the shapes of volumes to one profile,
+// which needs no batch apart, and a full run to all.
+func TestShaped(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		chosen []string
+		full   bool
+		want   []string
+	}{
+		{[]string{"default", "soft", "v3"}, false, []string{"default"}},
+		{[]string{"soft", "v3"}, false, []string{"v3"}},
+		{[]string{"nconnect=4", "v3"}, false, []string{"v3"}},
+		{[]string{"nconnect=4"}, false, []string{"nconnect=4"}},
+		{[]string{"default", "nconnect=4"}, true, []string{"default", "nconnect=4"}},
+	} {
+		chosen, err := nfs.Match(nfs.Builtin(), tc.chosen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := Plan{Profiles: chosen, Full: tc.full}
+		var got []string
+		for _, p := range chosen {
+			if plan.shaped(p) {
+				got = append(got, p.Name)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%v, full %v (-want +got):\n%s", tc.chosen, tc.full, diff)
+		}
+	}
+}

@@ -11,7 +11,7 @@ type Ledger map[string][]string
 // Categories of a ledger.
 const (
 	MountsHost      = "mounts.host"      // mounts in a host's mount namespace
-	MountsContainer = "mounts.container" // mounts in a container's mount namespace
+	MountsContainer = "mounts.container" // mounts in the mount namespaces of containers, and of other processes that have one of their own
 	PodDirs         = "poddirs"          // directories of pods below the kubelet's
 	Containers      = "containers"
 	Pods            = "pods"

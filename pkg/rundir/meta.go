@@ -70,6 +70,7 @@ type TrialMeta struct {
 
 	ClockErrNS int64    `json:"clock_err_ns,omitempty"` // ns, largest error bound of the mapped clocks
 	WaitNS     int64    `json:"wait_ns,omitempty"`      // ns spent waiting for observed events; the rest is overhead
+	ChainNS    int64    `json:"chain_ns,omitempty"`     // ns of the longest chain of such waits, one after the other
 	Retries    int      `json:"retries,omitempty"`      // earlier executions that the infrastructure spoilt
 	Repro      []string `json:"repro,omitempty"`        // commands that repeat the trial
 

@@ -55,6 +55,7 @@ type Verdict struct {
 	Status   Status            `json:"status"`
 	Outcomes []outcome.Outcome `json:"outcomes"`           // all of them, also those that a worse one outweighs
 	Models   []ModelResult     `json:"models,omitempty"`   // consistency models checked
+	Figures  []Measure         `json:"figures,omitempty"`  // what was measured beside the outcomes
 	Expected []string          `json:"expected,omitempty"` // outcomes that the cell may have
 	Why      string            `json:"why,omitempty"`      // reason of the expectation
 	Source   string            `json:"source,omitempty"`   // man page, RFC or issue that the reason rests on
@@ -71,6 +72,7 @@ type ModeVerdict struct {
 	Status   Status            `json:"status"`
 	Outcomes []outcome.Outcome `json:"outcomes"`
 	Models   []ModelResult     `json:"models,omitempty"`
+	Figures  []Measure         `json:"figures,omitempty"`
 	Expected []string          `json:"expected,omitempty"`
 	Why      string            `json:"why,omitempty"`
 	Source   string            `json:"source,omitempty"`
@@ -91,6 +93,13 @@ type ModelResult struct {
 	Figure  *outcome.Figure `json:"figure,omitempty"`  // how stale, how long both held the lock
 	Witness []history.Op    `json:"witness,omitempty"` // the operations that prove a violation
 	Checked int             `json:"checked,omitempty"` // operations that the verdict rests on
+}
+
+// Measure is a duration that a trial measured, under a name that is the same in
+// every trial of the scenario.
+type Measure struct {
+	Name   string          `json:"name"`
+	Figure *outcome.Figure `json:"figure"`
 }
 
 // Index is index.json: all verdicts of a run in one file.

@@ -15,7 +15,7 @@ import (
 // What the API server told of pods and nodes while a trial went on.
 const (
 	eventPod  = "pod"  // a pod changed: Subject is its name, Detail what changed
-	eventNode = "node" // a node's Ready condition or its taints changed
+	eventNode = "node" // a node's conditions or its taints changed
 )
 
 // followAPI notes every change that the API server tells of the cells' pods,
@@ -66,7 +66,7 @@ func (b *Batch) podNews(known map[string]*corev1.Pod, e kube.PodEvent) {
 	}
 }
 
-// nodeNews notes a change of a node's Ready condition or taints for every cell.
+// nodeNews notes a change of a node's conditions or taints for every cell.
 func (b *Batch) nodeNews(known map[string]string, e kube.NodeEvent) {
 	if e.Object == nil || e.Object.Name != b.Target.Name && e.Object.Name != b.Other.Name {
 		return
@@ -81,12 +81,18 @@ func (b *Batch) nodeNews(known map[string]string, e kube.NodeEvent) {
 	}
 }
 
-// nodeState is a node's Ready condition and its taints in one line.
+// nodeState is a node's Ready condition, those other conditions that are not
+// False, which is well with them, and its taints, in one line.
 func nodeState(node *corev1.Node) string {
 	ready := kube.NodeCondition(node, corev1.NodeReady)
 	state := fmt.Sprintf("Ready %s", ready.Status)
 	if ready.Reason != "" {
 		state += " (" + ready.Reason + ")"
+	}
+	for _, c := range node.Status.Conditions {
+		if c.Type != corev1.NodeReady && c.Status != corev1.ConditionFalse {
+			state += fmt.Sprintf(", %s %s (%s)", c.Type, c.Status, c.Reason)
+		}
 	}
 	for _, t := range node.Spec.Taints {
 		state += fmt.Sprintf(", taint %s:%s", t.Key, t.Effect)

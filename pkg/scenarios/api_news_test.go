@@ -3,6 +3,8 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,6 +87,74 @@ func TestNodeNews(t *testing.T) {
 		if diff := cmp.Diff(want, newsOf(c)); diff != "" {
 			t.Errorf("cell %s (-want +got):\n%s", c.Key, diff)
 		}
+	}
+}
+
+// TestNodeState checks that conditions that are not well are told, and no others.
+func TestNodeState(t *testing.T) {
+	t.Parallel()
+	node := &corev1.Node{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{
+		{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionFalse, Reason: "KubeletHasSufficientMemory"},
+		{Type: corev1.NodeDiskPressure, Status: corev1.ConditionUnknown, Reason: "NodeStatusUnknown"},
+		{Type: corev1.NodeReady, Status: corev1.ConditionUnknown, Reason: "NodeStatusUnknown"},
+	}}}
+	if got, want := nodeState(node), "Ready Unknown (NodeStatusUnknown), DiskPressure Unknown (NodeStatusUnknown)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestFlips checks that an answer is noted when it turns from ok to anything
+// else, or back, and at first.
+func TestFlips(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	refused, other := errors.New("refused"), errors.New("other")
+	answers := []error{refused, other}
+	var got []string
+	f := flips{note: func(detail string) { got = append(got, detail) }}
+	f.follow(ctx, func(context.Context) error {
+		if len(answers) == 1 {
+			cancel()
+		}
+		answer := answers[0]
+		answers = answers[1:]
+		return answer
+	})
+	for _, err := range []error{nil, nil, other, refused, nil} {
+		f.see(err)
+	}
+	if diff := cmp.Diff([]string{"refused", "ok", "other", "ok"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestMoments checks that tables are read beside the trial, each under a name of
+// its own that sorts by time, and waited for; and that a batch without pods has
+// none.
+func TestMoments(t *testing.T) {
+	t.Parallel()
+	var none *moments
+	none.take("nothing")
+	started, release := make(chan string), make(chan struct{})
+	var mu sync.Mutex
+	var kept []string
+	m := &moments{keep: func(name string) {
+		started <- name
+		<-release
+		mu.Lock()
+		defer mu.Unlock()
+		kept = append(kept, name)
+	}}
+	m.take("before") // returns before it is read
+	m.take("kubelet-stop")
+	begun := []string{<-started, <-started}
+	close(release)
+	m.wait()
+	slices.Sort(begun)
+	slices.Sort(kept)
+	want := []string{"01-before", "02-kubelet-stop"}
+	if diff := cmp.Diff([][]string{want, want}, [][]string{begun, kept}); diff != "" {
+		t.Errorf("begun, kept (-want +got):\n%s", diff)
 	}
 }
 

@@ -46,6 +46,11 @@ type Batch struct {
 
 	vantages map[string]*vantage // by machine
 	waited   stopwatch
+	moments  *moments     // nil: the batch has no pods
+	cluster  *kube.Client // likewise
+
+	wedgedMu sync.Mutex
+	wedged   map[lab.Machine]map[*Cell]error // machines that have to be reset, and why
 }
 
 // Cell is one profile in a batch: its trial is recorded in Trial.
@@ -59,6 +64,9 @@ type Cell struct {
 	// whole time, with an fsid of its own, so that no client shares a superblock
 	// between two cells.
 	Export nfs.Export
+	// Shapes says that the cell is to have the shapes of volumes too, in a scenario
+	// that has them.
+	Shapes bool
 
 	mu       sync.Mutex
 	err      error
@@ -66,7 +74,8 @@ type Cell struct {
 	keys     []string  // what its entries in a ledger have in common
 	workload *workload // its first pod
 	// workloads are all its pods, the first one first.
-	workloads []*workload
+	workloads  []*workload
+	arrivalsMu sync.Mutex // over who follows the arrivals of which pod
 }
 
 // Err is why the cell could not be finished, nil while it goes well.
@@ -167,6 +176,7 @@ func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (
 		recordFault(cells, rundir.FaultRecord{Name: spec.Name, Machine: spec.Machine, Undo: spec.Undo, Error: err.Error()})
 		return nil, err
 	}
+	b.moments.take(spec.Name)
 	var once sync.Once
 	var healed error
 	return func(ctx context.Context) error {
@@ -174,6 +184,7 @@ func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (
 			stop := waiting(ctx)
 			healed = active.Heal(ctx)
 			stop()
+			b.moments.take(spec.Name + "-healed")
 			r := active.Record()
 			recordFault(cells, rundir.FaultRecord{
 				Name: r.Name, Machine: r.Machine, Undo: r.Undo,

@@ -24,7 +24,7 @@ const (
 
 func deadServerDelete() Scenario {
 	return Scenario{
-		Name: "dead-server-delete", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 3, Estimate: 200 * time.Second,
+		Name: "dead-server-delete", Family: FamilyKubelet, Target: true, Modes: shapes(), Shapes: true, Quiet: true, Cells: 3, Estimate: 200 * time.Second,
 		Doc:     "the NFS service is stopped, the pod is deleted, the service is started again",
 		Decides: "for how long the pod is Terminating, what its end waits for, and whether all is clean when the server is back",
 		Drive:   func(ctx context.Context, b *Batch) error { return b.deleteServerDown(ctx, false) },
@@ -34,7 +34,7 @@ func deadServerDelete() Scenario {
 
 func bothDownDelete() Scenario {
 	return Scenario{
-		Name: "both-down-delete", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 3, Estimate: 220 * time.Second,
+		Name: "both-down-delete", Family: FamilyKubelet, Target: true, Modes: shapes(), Shapes: true, Quiet: true, Cells: 3, Estimate: 220 * time.Second,
 		Doc:     "kubelet and NFS service are stopped, the pod is deleted, the kubelet is started, then the service",
 		Decides: "whether a kubelet that knows the pod only from its disk cleans up behind a dead mount: while the server is away, when it is back, or never",
 		Drive:   func(ctx context.Context, b *Batch) error { return b.deleteServerDown(ctx, true) },
@@ -53,10 +53,10 @@ func bothDownDelete() Scenario {
 // kubelet too if that is asked for; the kubelet comes back first. The ends of
 // the pods are waited for without the server, and then with it.
 func (b *Batch) deleteServerDown(ctx context.Context, kubeletToo bool) error {
-	return b.withPods(ctx, func(ctx context.Context, k *kube.Client) error {
-		ends := map[*Cell]*ending{}
-		for _, c := range b.live() {
-			ends[c] = b.watchEnd(ctx, c.workload).alsoInAPI(ctx, b, k, c.workload)
+	return b.withShapes(ctx, func(ctx context.Context, k *kube.Client) error {
+		ends := b.watchEnds(ctx)
+		for w, end := range ends {
+			end.alsoInAPI(ctx, b, k, w)
 		}
 		start := func(context.Context) error { return nil }
 		if kubeletToo {
@@ -73,7 +73,12 @@ func (b *Batch) deleteServerDown(ctx context.Context, kubeletToo bool) error {
 			return err
 		}
 		defer func() { _ = serve(context.WithoutCancel(ctx)) }() // likewise
-		err = b.each(ctx, "delete without the server", func(ctx context.Context, c *Cell) error { return b.deletePod(ctx, k, c.workload, nil) })
+		err = b.eachPod(ctx, "delete without the server", func(ctx context.Context, w *workload) error {
+			if w.plan.stays() {
+				return nil
+			}
+			return b.deletePod(ctx, k, w, nil)
+		})
 		if err != nil {
 			return err
 		}
@@ -84,8 +89,7 @@ func (b *Batch) deleteServerDown(ctx context.Context, kubeletToo bool) error {
 			return err
 		}
 		err = b.each(ctx, "await the pods' ends without the server", func(ctx context.Context, c *Cell) error {
-			_, err := ends[c].await(ctx, serverAway)
-			return err
+			return ends.awaitAll(ctx, c, serverAway)
 		})
 		if err != nil {
 			return err
@@ -98,10 +102,10 @@ func (b *Batch) deleteServerDown(ctx context.Context, kubeletToo bool) error {
 			return err
 		}
 		return b.each(ctx, "await the pods' ends with the server back", func(ctx context.Context, c *Cell) error {
-			if _, err := ends[c].await(ctx, endTimeout); err != nil {
+			if err := ends.awaitAll(ctx, c, endTimeout); err != nil {
 				return err
 			}
-			return b.lastTruth(ctx, c.workload)
+			return b.lastTruths(ctx, k, c)
 		})
 	})
 }
@@ -112,36 +116,68 @@ func judgeServerDownDelete(e *Evidence) Judgement {
 	if ok && (!known || deleted < o.proven || deleted > o.healing) {
 		no, ok = outcome.New(outcome.NoFault, "the pod was not deleted while the server was away").In("trial.json"), false
 	}
-	appends := funcOps(opsOf(e.Ops, logFile), history.Append)
+	first := e.withoutShapes()
+	appends := funcOps(opsOf(first.Ops, logFile), history.Append)
 	if n := ackedUntil(appends, o.cut); ok && n < calmRecords {
 		no, ok = outcome.New(outcome.Inconclusive, "only %d appends were acknowledged before the fault, %d are wanted", n, calmRecords).In("history.jsonl"), false
 	}
 	if !ok {
 		return Judgement{Outcomes: []outcome.Outcome{no}}
 	}
-	j := judgeModels(e.Ops, consistency.AppendLog)
+	j := judgeModels(first.Ops, consistency.AppendLog)
 	end := podEnd{client: podAppends, since: deleted, what: "the delete", limit: endTimeout}
-	outcomes, notes, gone := end.outcomes(e)
+	outcomes, notes, gone := end.outcomes(first)
 	if !gone {
-		outcomes, notes = []outcome.Outcome{stuckTerminating(end)}, end.times(e)
+		outcomes = []outcome.Outcome{stuckTerminating(end)}
 	}
+	j.Figures = end.figures(first)
 	j.Outcomes = append(j.Outcomes, outcomes...)
-	j.Outcomes = append(j.Outcomes, judgeLateEnd(e, o, deleted)...)
-	j.Notes = append(j.Notes, notes...)
+	j.Outcomes = append(j.Outcomes, judgeLateEnd(first, "", o, deleted)...)
+	j.Notes = append(append(j.Notes, notes...), shapeNotes(e)...)
 	if note := blockedNote(e); note != "" {
 		j.note("%s", note)
 	}
 	j.note("the server was away for %s, %s of it after the delete", seconds(o.healing-o.proven), seconds(o.healing-deleted))
 	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
+	j.Modes = judgeShapes(e, func(of *Evidence, shape string) Mode { return judgeShapeDark(of, shape, o) })
 	return j
 }
 
-// judgeLateEnd names the ends that came only when the server was back.
-func judgeLateEnd(e *Evidence, o outage, deleted int64) []outcome.Outcome {
+// judgeShapeDark judges a pod of a shape that was deleted while the server was
+// away, or one that was to stay.
+func judgeShapeDark(e *Evidence, shape string, o outage) Mode {
+	appends := funcOps(e.Ops, history.Append)
+	if n := ackedUntil(appends, o.cut); n < calmRecords {
+		return Mode{Outcomes: []outcome.Outcome{outcome.New(outcome.Inconclusive, "only %d appends were acknowledged before the fault, %d are wanted", n, calmRecords).In("history.jsonl")}}
+	}
+	j := judgeModels(e.Ops, consistency.AppendLog)
+	m := Mode{Models: j.Models, Outcomes: j.Outcomes}
+	if (podPlan{shape: shape}).stays() {
+		c := continuity{what: "append", ops: appends, outage: o, options: e.Trial.Granted}
+		m.Outcomes, m.Notes = append(append(m.Outcomes, c.outcomes()...), judgeKept(e, shape)), c.notes()
+		return m
+	}
+	deleted, known := number(e.Trial.Facts[factDeleteInvoke+shape])
+	if !known || deleted < o.proven || deleted > o.healing {
+		return Mode{Outcomes: []outcome.Outcome{outcome.New(outcome.NoFault, "the pod was not deleted while the server was away").In("trial.json")}}
+	}
+	end := podEnd{label: shape, client: shape, since: deleted, what: "the delete", limit: endTimeout}
+	outcomes, notes, gone := end.outcomes(e)
+	if !gone {
+		outcomes = []outcome.Outcome{stuckTerminating(end)}
+	}
+	m.Outcomes = append(append(m.Outcomes, outcomes...), judgeLateEnd(e, shape, o, deleted)...)
+	m.Outcomes = append(m.Outcomes, end.tidy(e)...)
+	m.Notes, m.Figures = notes, end.figures(e)
+	return m
+}
+
+// judgeLateEnd names the ends of a pod that came only when the server was back.
+func judgeLateEnd(e *Evidence, label string, o outage, deleted int64) []outcome.Outcome {
 	var late []string
 	var last int64
-	for _, event := range []string{eventWriterDead, eventHostUnmounted, eventPodDirGone, eventAPIGone} {
-		end, ok := e.First(event, "")
+	for _, event := range []string{eventWriterDead, eventSubPathUnmounted, eventHostUnmounted, eventPodDirGone, eventAPIGone} {
+		end, ok := e.First(event, label)
 		if !ok || end.T <= o.healing {
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 
 func deleteWhileDown() Scenario {
 	return Scenario{
-		Name: "delete-while-down", Family: FamilyKubelet, Target: true, Cells: 3, Estimate: 120 * time.Second,
+		Name: "delete-while-down", Family: FamilyKubelet, Target: true, Modes: shapes(), Shapes: true, Cells: 3, Estimate: 120 * time.Second,
 		Doc:     "the pod is deleted (with its grace period) while the kubelet is down, then the kubelet starts",
 		Decides: "container gone, unmounted, pod directory gone, object gone: seconds for each, and in which order",
 		Drive: func(ctx context.Context, b *Batch) error {
@@ -34,16 +34,18 @@ func judgeDeleteWhileDown(e *Evidence) Judgement {
 	if !ok || deleted > f.HealedAt {
 		return Judgement{Outcomes: []outcome.Outcome{outcome.New(outcome.NoFault, "the pod was not deleted while the kubelet was down").In("trial.json")}}
 	}
-	j := judgeModels(e.Ops, consistency.AppendLog)
+	first := e.withoutShapes()
+	j := judgeModels(first.Ops, consistency.AppendLog)
 	end := podEnd{client: podAppends, since: f.HealedAt, what: "the kubelet was started again", limit: endTimeout}
-	outcomes, notes, gone := end.outcomes(e)
+	outcomes, notes, gone := end.outcomes(first)
 	if !gone {
 		outcomes = []outcome.Outcome{stuckTerminating(end)}
-		notes = end.times(e)
 	}
+	j.Figures = end.figures(first)
 	j.Outcomes = append(j.Outcomes, outcomes...)
-	j.Notes = append(j.Notes, notes...)
+	j.Notes = append(append(j.Notes, notes...), shapeNotes(e)...)
 	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
+	j.Modes = judgeShapes(e, func(of *Evidence, shape string) Mode { return judgeShapeEnd(of, shape, f) })
 	return j
 }
 

@@ -4,7 +4,7 @@ import "slices"
 
 // expectedKubelet are the rows of the families kubelet and share-server.
 func expectedKubelet() []Expectation {
-	return slices.Concat(expectedKubeletAway(), expectedPodEnds(), expectedReplaced(), expectedServerAway(), expectedNewContainers())
+	return slices.Concat(expectedShapes(), expectedKubeletAway(), expectedPodEnds(), expectedReplaced(), expectedServerAway(), expectedNewContainers())
 }
 
 // expectedKubeletAway are the rows of a kubelet that goes away and comes back.

@@ -84,6 +84,6 @@ func judgeForceDeleteLiveMode(e *Evidence, name string) Mode {
 	}
 	m := judgeMode(e, name, consistency.AppendLog)
 	m.Outcomes = append(m.Outcomes, outcomes...)
-	m.Notes = notes
+	m.Notes, m.Figures = notes, end.figures(e)
 	return m
 }

@@ -16,7 +16,7 @@ const faultKubeletStop = "kubelet-stop"
 
 func forceDeleteWhileDown() Scenario {
 	return Scenario{
-		Name: "force-delete-while-down", Family: FamilyKubelet, Target: true, Estimate: 180 * time.Second,
+		Name: "force-delete-while-down", Family: FamilyKubelet, Target: true, Modes: shapes(), Shapes: true, Estimate: 180 * time.Second,
 		Doc:     "the pod is force-deleted (grace 0) while the kubelet is down, then the kubelet starts",
 		Decides: "the zombie clock, and whether the mount left the host before the writer died",
 		Drive: func(ctx context.Context, b *Batch) error {
@@ -31,30 +31,29 @@ func forceDeleteWhileDown() Scenario {
 // deleteWhileDown stops the kubelet, deletes the pods, lets them write on,
 // starts the kubelet and waits for the pods' ends.
 func (b *Batch) deleteWhileDown(ctx context.Context, remove func(ctx context.Context, k *kube.Client, w *workload, end *ending) error) error {
-	return b.withPods(ctx, func(ctx context.Context, k *kube.Client) error {
-		ends := map[*Cell]*ending{}
-		for _, c := range b.live() {
-			ends[c] = b.watchEnd(ctx, c.workload)
-		}
+	return b.withShapes(ctx, func(ctx context.Context, k *kube.Client) error {
+		ends := b.watchEnds(ctx)
 		back, heal, err := b.kubeletDown(ctx)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = heal(context.WithoutCancel(ctx)) }() // its error is in the record of the fault
-		err = b.each(ctx, "delete with the kubelet down", func(ctx context.Context, c *Cell) error {
-			w := c.workload
+		err = b.eachPod(ctx, "delete with the kubelet down", func(ctx context.Context, w *workload) error {
 			if err := b.moreAppends(ctx, w, calmRecords); err != nil {
 				return err
 			}
-			if err := remove(ctx, k, w, ends[c]); err != nil {
+			if w.plan.stays() {
+				return nil
+			}
+			if err := remove(ctx, k, w, ends[w]); err != nil {
 				return err
 			}
 			if err := b.moreAppends(ctx, w, 2*calmRecords); err != nil {
 				return fmt.Errorf("after the delete: %w", err)
 			}
 			host, container, err := b.mountsKept(ctx, w)
-			c.Trial.SetFact("mount_host_while_down", host)
-			c.Trial.SetFact("mount_container_while_down", container)
+			w.cell.Trial.SetFact("mount_host_while_down"+w.plan.label, host)
+			w.cell.Trial.SetFact("mount_container_while_down"+w.plan.label, container)
 			return err
 		})
 		if err != nil {
@@ -64,10 +63,10 @@ func (b *Batch) deleteWhileDown(ctx context.Context, remove func(ctx context.Con
 			return err
 		}
 		return b.each(ctx, "await the end of writer and mount", func(ctx context.Context, c *Cell) error {
-			if _, err := ends[c].await(ctx, endTimeout); err != nil {
+			if err := ends.awaitAll(ctx, c, endTimeout); err != nil {
 				return err
 			}
-			return b.lastTruth(ctx, c.workload)
+			return b.lastTruths(ctx, k, c)
 		})
 	})
 }
@@ -91,13 +90,15 @@ func judgeForceDelete(e *Evidence) Judgement {
 	}
 	f, _ := e.fault(faultKubeletStop)
 	end := podEnd{client: podAppends, since: f.HealedAt, what: "the kubelet was started again", limit: endTimeout}
-	outcomes, notes, ok := end.outcomes(e)
+	first := e.withoutShapes()
+	outcomes, notes, ok := end.outcomes(first)
 	if !ok {
 		return Judgement{Outcomes: []outcome.Outcome{outcome.New(outcome.NoFault, "the pod was not seen to leave the API").In("observations.jsonl")}}
 	}
-	j := judgeModels(e.Ops, consistency.AppendLog)
+	j := judgeModels(first.Ops, consistency.AppendLog)
 	j.Outcomes = append(j.Outcomes, outcomes...)
-	j.Notes = notes
+	j.Notes, j.Figures = append(notes, shapeNotes(e)...), end.figures(first)
 	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
+	j.Modes = judgeShapes(e, func(of *Evidence, shape string) Mode { return judgeShapeEnd(of, shape, f) })
 	return j
 }

@@ -139,7 +139,7 @@ func judgeLedger(e *Evidence) []outcome.Outcome {
 	if e.Before == nil || e.After == nil {
 		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "a ledger is missing")}
 	}
-	out := forcedUnmounts(e)
+	out := append(forcedUnmounts(e), recoveries(e)...)
 	words := map[string]outcome.Word{
 		rundir.MountsHost:      outcome.MountLeft,
 		rundir.MountsContainer: outcome.MountLeft,

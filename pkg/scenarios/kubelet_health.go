@@ -68,13 +68,7 @@ func (b *Batch) kubeletHealthy(ctx context.Context, within time.Duration) (healt
 	if err != nil {
 		return false, "", err
 	}
-	client := &http.Client{
-		Timeout: 10 * time.Second,
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return node.Dial(ctx, "tcp", kubeletHealth) },
-		},
-	}
+	client := kubeletClient(node)
 	wait, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(healthEvery)
@@ -95,6 +89,17 @@ func (b *Batch) kubeletHealthy(ctx context.Context, within time.Duration) (healt
 			return false, last, nil
 		case <-tick.C:
 		}
+	}
+}
+
+// kubeletClient asks the kubelet on a node, on its loopback.
+func kubeletClient(node *sshnode.Node) *http.Client {
+	return &http.Client{
+		Timeout: 10 * time.Second,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return node.Dial(ctx, "tcp", kubeletHealth) },
+		},
 	}
 }
 

@@ -300,6 +300,44 @@ func TestZombieClockIsOfOneClient(t *testing.T) {
 	}
 }
 
+// TestFiguresOfAnEnd checks the zombie clocks and the times of a pod's ends: of
+// its own records and ends alone, 0 for a writer that ended in time, and nothing
+// where nothing was seen.
+func TestFiguresOfAnEnd(t *testing.T) {
+	t.Parallel()
+	end := podEnd{client: podAppends, since: at(6000), what: "the fault"}
+	other := func(tr *podTrial) *podTrial {
+		return tr.appends(replacementName, logFile, 3000, 90_000)
+	}
+	for _, tc := range []struct {
+		name string
+		e    *podTrial
+		want string
+	}{
+		{
+			"a zombie", other(newPodTrial().fact(factDeleteInvoke, at(3500)).appends(podAppends, logFile, 100, 8000).ended("x", 3700, 8100, 7000, 0)),
+			"zombie clock from the API's delete 4.4 s, zombie clock from the end of the API's object 4.2 s, host-unmounted after the fault 1.0 s, writer-dead after the fault 2.1 s",
+		},
+		{
+			"ended in time", newPodTrial().fact(factDeleteInvoke, at(3500)).appends(podAppends, logFile, 100, 3000).ended("x", 9000, 3100, 7000, 7200),
+			"zombie clock from the API's delete 0 s, zombie clock from the end of the API's object 0 s, host-unmounted after the fault 1.0 s, poddir-gone after the fault 1.2 s, api-gone after the fault 3.0 s",
+		},
+		{"nothing seen", other(newPodTrial().fact(factDeleteInvoke, at(3500))), ""},
+		{"not deleted by nfsim", newPodTrial().appends(podAppends, logFile, 100, 8000).ended("x", 3700, 0, 0, 0), "zombie clock from the end of the API's object 4.2 s"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, m := range end.figures(tc.e.e) {
+				got = append(got, m.Name+" "+m.Figure.String())
+			}
+			if diff := cmp.Diff(tc.want, strings.Join(got, ", ")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestParseBlocked(t *testing.T) {
 	t.Parallel()
 	got := parseBlocked("kubelet\t12/34\trpc_wait_bit_killable<__rpc_wait_for_completion_task<nfs4_run_open_task<\nnfsd\nmount.nfs\t5/5\t\n")

@@ -249,9 +249,9 @@ func judgeMidUnmount(e *Evidence) (Mode, bool) {
 	end := podEnd{client: podAppends, since: f.HealedAt, what: "the kubelet was started again", limit: endTimeout}
 	outcomes, notes, gone := end.outcomes(&of)
 	if !gone {
-		outcomes, notes = []outcome.Outcome{stuckTerminating(end)}, end.times(e)
+		outcomes = []outcome.Outcome{stuckTerminating(end)}
 	}
 	m.Outcomes = append(m.Outcomes, outcomes...)
-	m.Notes = notes
+	m.Notes, m.Figures = notes, end.figures(e)
 	return m, true
 }

@@ -22,7 +22,7 @@ const toleratedGap = 5 * time.Second
 
 func kubeletRestart() Scenario {
 	return Scenario{
-		Name: "kubelet-restart", Family: FamilyKubelet, Target: true, Estimate: 160 * time.Second,
+		Name: "kubelet-restart", Family: FamilyKubelet, Target: true, Modes: shapes(), Shapes: true, Estimate: 160 * time.Second,
 		Doc:     "a pod writes, the kubelet is stopped and started; the pod's writer goes on all the time",
 		Decides: "data readable from all vantage points, mount and container kept, no gap for the writer",
 		Drive:   driveKubeletRestart,
@@ -31,14 +31,14 @@ func kubeletRestart() Scenario {
 }
 
 func driveKubeletRestart(ctx context.Context, b *Batch) error {
-	return b.withPods(ctx, func(ctx context.Context, k *kube.Client) error {
+	return b.withShapes(ctx, func(ctx context.Context, k *kube.Client) error {
 		return b.kubeletAway(ctx, k, fault.KubeletStop(b.Target.Name, b.Target.Kubelet()), "")
 	})
 }
 
-// kubeletAway takes the kubelet away and gives it back, while the cells' first
-// pods write and everybody reads; then it ends their writers. The facts that it
-// sets end with mode.
+// kubeletAway takes the kubelet away and gives it back, while the cells' pods
+// write and everybody reads; then it ends their writers. The facts that it sets
+// end with mode and the pod's label.
 func (b *Batch) kubeletAway(ctx context.Context, k *kube.Client, spec fault.Spec, mode string) error {
 	if err := b.noteKubelet(ctx); err != nil {
 		return err
@@ -48,14 +48,14 @@ func (b *Batch) kubeletAway(ctx context.Context, k *kube.Client, spec fault.Spec
 		return err
 	}
 	defer func() { _ = heal(context.WithoutCancel(ctx)) }() // its error is in the record of the fault
-	err = b.each(ctx, "write and read without the kubelet", func(ctx context.Context, c *Cell) error {
-		if err := b.moreAppends(ctx, c.workload, 2*calmRecords); err != nil {
+	err = b.eachPod(ctx, "write and read without the kubelet", func(ctx context.Context, w *workload) error {
+		if err := b.moreAppends(ctx, w, 2*calmRecords); err != nil {
 			return err
 		}
-		if err := b.lookAround(ctx, c.workload); err != nil {
+		if err := b.lookAround(ctx, w); err != nil {
 			return err
 		}
-		return b.moreAppends(ctx, c.workload, calmRecords)
+		return b.moreAppends(ctx, w, calmRecords)
 	})
 	if err != nil {
 		return err
@@ -70,17 +70,17 @@ func (b *Batch) kubeletAway(ctx context.Context, k *kube.Client, spec fault.Spec
 	if err := b.awaitNodeReady(ctx, k, started); err != nil {
 		return err
 	}
-	return b.each(ctx, "with the kubelet back", func(ctx context.Context, c *Cell) error {
-		if err := b.moreAppends(ctx, c.workload, calmRecords); err != nil {
+	return b.eachPod(ctx, "with the kubelet back", func(ctx context.Context, w *workload) error {
+		if err := b.moreAppends(ctx, w, calmRecords); err != nil {
 			return err
 		}
-		if err := b.lookAround(ctx, c.workload); err != nil {
+		if err := b.lookAround(ctx, w); err != nil {
 			return err
 		}
-		if err := b.notePod(ctx, k, c.workload, mode); err != nil {
+		if err := b.notePod(ctx, k, w, mode+w.plan.label); err != nil {
 			return err
 		}
-		return b.endAppending(ctx, c.workload)
+		return b.endAppending(ctx, w)
 	})
 }
 
@@ -126,28 +126,43 @@ func (b *Batch) podTruth(ctx context.Context, w *workload) error {
 }
 
 func judgeKubeletRestart(e *Evidence) Judgement {
-	j, ok := judgeKubeletAway(e, faultKubeletStop, "")
+	j, ok := judgeKubeletAway(e.withoutShapes(), faultKubeletStop, "")
 	if ok {
 		j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
 	}
+	j.Notes = append(j.Notes, shapeNotes(e)...)
+	j.Modes = judgeShapes(e, func(of *Evidence, shape string) Mode {
+		away, _ := judgePodAway(of, faultKubeletStop, shape, shape)
+		return Mode{Outcomes: away.Outcomes, Models: away.Models}
+	})
 	return j
 }
 
-// judgeKubeletAway judges what kubeletAway recorded under a fault. ok is false
-// when there is nothing to judge but that.
-func judgeKubeletAway(e *Evidence, faultName, mode string) (j Judgement, ok bool) {
+// judgePodAway judges what kubeletAway recorded of one pod under a fault: client
+// is that of its records, and its facts end with suffix. ok is false when there
+// is nothing to judge but that.
+func judgePodAway(e *Evidence, faultName, client, suffix string) (j Judgement, ok bool) {
 	if o, ok := judgeFault(e, faultName, history.Append, calmRecords); !ok {
 		return Judgement{Outcomes: []outcome.Outcome{o}}, false
 	}
 	f, _ := e.fault(faultName)
 	j = judgeModels(e.Ops, consistency.AppendLog)
-	j.Outcomes = append(j.Outcomes, judgeLooks(e.Ops)...)
+	j.Outcomes = append(j.Outcomes, judgeLooks(e.Ops, client)...)
 	to := f.HealedAt
 	if o, ok := e.after(eventNodeReady, f.HealedAt); ok {
 		to = o.T
 	}
-	j.Outcomes = append(j.Outcomes, judgeGaps(e, podAppends, f.InjectedAt, to, toleratedGap))
-	j.Outcomes = append(j.Outcomes, judgeKept(e, mode))
+	j.Outcomes = append(j.Outcomes, judgeGaps(e, client, f.InjectedAt, to, toleratedGap), judgeKept(e, suffix))
+	return j, true
+}
+
+// judgeKubeletAway is judgePodAway for a cell's first pod, with what is to be
+// said of the kubelet.
+func judgeKubeletAway(e *Evidence, faultName, mode string) (j Judgement, ok bool) {
+	if j, ok = judgePodAway(e, faultName, podAppends, mode); !ok {
+		return j, false
+	}
+	f, _ := e.fault(faultName)
 	if o, ok := e.after(eventKubeletHealthy, f.HealedAt); ok {
 		j.note("kubelet healthy %s after its unit was active again", seconds(o.T-f.HealedAt))
 	}
@@ -191,9 +206,9 @@ func judgeKept(e *Evidence, mode string) outcome.Outcome {
 	return outcome.New(outcome.Stayed, "same container, same mounts in the host's and the container's namespace").From("api", "node").In("trial.json")
 }
 
-// judgeLooks compares what each vantage point saw of the log with what had
-// been acknowledged before it looked.
-func judgeLooks(ops []history.Op) []outcome.Outcome {
+// judgeLooks compares what each vantage point saw of the log of a client with
+// what had been acknowledged to that before it looked.
+func judgeLooks(ops []history.Op, client string) []outcome.Outcome {
 	looks := 0
 	for i := range ops {
 		op := &ops[i]
@@ -202,7 +217,7 @@ func judgeLooks(ops []history.Op) []outcome.Outcome {
 		}
 		looks++
 		begin, _ := op.Wide()
-		need := ackedBefore(ops, begin)
+		need := ackedBefore(ops, client, begin)
 		switch {
 		case op.Result != history.OK:
 			return []outcome.Outcome{outcome.New(outcome.Inconclusive, "%s could not read the log: %s", op.Client, orHung(op.Errno)).From(op.Client).In("history.jsonl")}
@@ -214,16 +229,16 @@ func judgeLooks(ops []history.Op) []outcome.Outcome {
 		return []outcome.Outcome{outcome.New(outcome.Inconclusive, "nobody looked at the log")}
 	}
 	return []outcome.Outcome{outcome.New(outcome.CloseToOpen, "%d looks, each saw every record acknowledged before it", looks).
-		From(podAppends, secondName, history.ClientWire, history.ClientDisk).In("history.jsonl")}
+		From(client, secondName, history.ClientWire, history.ClientDisk).In("history.jsonl")}
 }
 
-// ackedBefore is the largest sequence number of the pod that was acknowledged
+// ackedBefore is the largest sequence number of a client that was acknowledged
 // surely before t.
-func ackedBefore(ops []history.Op, t int64) int64 {
+func ackedBefore(ops []history.Op, client string, t int64) int64 {
 	var last int64
 	for i := range ops {
 		op := &ops[i]
-		if op.Func == history.Append && op.Client == podAppends && op.Result == history.OK {
+		if op.Func == history.Append && op.Client == client && op.Result == history.OK {
 			if _, ret := op.Wide(); ret < t {
 				last = max(last, op.Seq)
 			}

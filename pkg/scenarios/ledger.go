@@ -15,12 +15,22 @@ import (
 
 // ledgerScript prints "category<TAB>entry" for everything on a machine that a
 // trial may leave behind. It reads only local tables (never a path on NFS), so
-// it cannot hang on a dead server.
+// it cannot hang on a dead server: of a pod's volume-subpaths the directories of
+// volume and container, never what is bound below them. Of mount namespaces it
+// reads each that any process has, once.
 const ledgerScript = `
 while read -r _ _ dev _ at _ rest; do
   case "$rest" in *" nfs "*|*" nfs4 "*) printf 'mounts.host\t%s %s %s\n' "$dev" "$at" "${rest#* - }";; esac
 done < /proc/self/mountinfo
+own=$(readlink /proc/self/ns/mnt)
+ls -l /proc/[0-9]*/ns/mnt 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/ns/mnt -> \(mnt:.*\)|\2 \1|p' | sort -u -k 1,1 | while read -r ns pid; do
+  [ "$ns" = "$own" ] && continue
+  while read -r _ _ dev _ at _ rest; do
+    case "$rest" in *" nfs "*|*" nfs4 "*) read -r name < "/proc/$pid/comm"; printf 'mounts.container\t%s %s %s in the namespace of %s\n' "$dev" "$at" "${rest#* - }" "$name";; esac
+  done < "/proc/$pid/mountinfo"
+done 2>/dev/null
 for d in /var/lib/kubelet/pods/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
+for d in /var/lib/kubelet/pods/*/volume-subpaths/*/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
 for c in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json /run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json; do
   [ -f "$c" ] || continue
   id=${c%/config.json}
@@ -92,20 +102,25 @@ func ofCell(l rundir.Ledger, keys []string, machine string) rundir.Ledger {
 }
 
 // mentions reports whether an entry has the key in it, not merely as the
-// beginning of a longer one: cell 1 is not cell 10.
+// beginning or the end of a longer one: cell 1 is not cell 10, and a cell of
+// delete-while-down none of force-delete-while-down.
 func mentions(entry, key string) bool {
 	if key == "" {
 		return false
 	}
-	for {
-		_, after, found := strings.Cut(entry, key)
-		if !found {
+	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	first, _ := utf8.DecodeRuneInString(key)
+	for from := 0; ; {
+		i := strings.Index(entry[from:], key)
+		if i < 0 {
 			return false
 		}
-		next, _ := utf8.DecodeRuneInString(after)
-		if !unicode.IsLetter(next) && !unicode.IsDigit(next) {
+		before, _ := utf8.DecodeLastRuneInString(entry[:from+i])
+		from += i + len(key)
+		next, _ := utf8.DecodeRuneInString(entry[from:])
+		within := word(first) && (word(before) || before == '-')
+		if !within && !word(next) {
 			return true
 		}
-		entry = after
 	}
 }

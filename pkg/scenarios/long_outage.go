@@ -185,6 +185,7 @@ func judgeSucceeded(e *Evidence, name string, f rundir.FaultRecord) Mode {
 	} else {
 		m.Outcomes = append(m.Outcomes, stuckTerminating(end))
 	}
+	m.Figures = end.figures(e)
 	m.Notes = append(m.Notes, fmt.Sprintf("evicted %s after the kubelet was stopped", seconds(evicted.T-f.InjectedAt)))
 	return m
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
-	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/payload"
 )
@@ -24,7 +23,7 @@ func (b *Batch) lookAround(ctx context.Context, w *workload) error {
 		path   string
 	}{
 		// The pod's own mount, past the kubelet.
-		{w.records(), b.on(w.at), fmt.Sprintf("/proc/%d/root%s/%s", w.pid, kube.DefaultMountPath, w.file())},
+		{w.records(), b.on(w.at), fmt.Sprintf("/proc/%d/root%s", w.pid, w.path())},
 		{secondName, b.on(b.Other), c.mountPoint() + "/" + w.file()},
 		{history.ClientDisk, b.on(b.server()), c.Export.Path + "/" + w.file()},
 	} {
@@ -80,18 +79,23 @@ func contiguous(s payload.LogSummary, name string) int64 {
 	return client.Ranges[0].To
 }
 
-// mountsKept says whether the volume is still mounted where the kubelet put
-// it, and whether the container still has it.
+// mountsKept says whether the volume, and the pod's subPath of it, is still
+// mounted where the kubelet put it, and whether the container still has it.
 func (b *Batch) mountsKept(ctx context.Context, w *workload) (host, container bool, err error) {
 	v := b.on(w.at)
+	bound := w.subMount == ""
 	for _, table := range []struct {
 		pid    int
 		target string
 		kept   *bool
 	}{
 		{1, w.hostMount, &host},
-		{w.pid, kube.DefaultMountPath, &container},
+		{1, w.subMount, &bound},
+		{w.pid, w.plan.mountPath(), &container},
 	} {
+		if table.target == "" {
+			continue
+		}
 		t, err := v.do(ctx, proto.Request{Op: proto.OpMountinfo, PID: table.pid})
 		if err != nil {
 			return false, false, err
@@ -106,5 +110,5 @@ func (b *Batch) mountsKept(ctx context.Context, w *workload) (host, container bo
 		m, ok := nfs.FindMount(mounts, table.target)
 		*table.kept = ok && m.IsNFS()
 	}
-	return host, container, nil
+	return host && bound, container, nil
 }

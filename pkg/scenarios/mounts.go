@@ -13,8 +13,9 @@ import (
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
-// teardownTimeout bounds putting everything back, also after an interrupt.
-const teardownTimeout = 3 * time.Minute
+// teardownTimeout bounds putting everything back, also after an interrupt: it
+// is reached only where a machine is wedged and has to be reset.
+const teardownTimeout = 10 * time.Minute
 
 // MismatchError says that the kernel granted other options than the profile
 // asked for: a trial on such a mount would measure something else.
@@ -69,8 +70,8 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 	return err
 }
 
-// ledger reads what exists on the batch's machines now; one that was reset
-// meanwhile is dialled anew.
+// ledger reads what exists on the batch's machines now, and in the API if the
+// batch has pods; a machine that was reset meanwhile is dialled anew.
 func (b *Batch) ledger(ctx context.Context) (rundir.Ledger, error) {
 	nodes := make([]*sshnode.Node, 0, 3)
 	for _, m := range b.machines() {
@@ -80,7 +81,16 @@ func (b *Batch) ledger(ctx context.Context) (rundir.Ledger, error) {
 		}
 		nodes = append(nodes, n)
 	}
-	return takeLedger(ctx, nodes)
+	ledger, err := takeLedger(ctx, nodes)
+	if err != nil || b.cluster == nil {
+		return ledger, err
+	}
+	defer waiting(ctx)()
+	objects, err := b.cluster.Ledger(ctx, b.namespace())
+	for category, entries := range objects {
+		ledger[category] = entries
+	}
+	return ledger, err
 }
 
 // record writes what a cell saw, and its share of the ledgers.
@@ -89,7 +99,9 @@ func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
 	if b.Breaks {
 		broken = b.Target.Name
 	}
-	c.Trial.Update(func(m *rundir.TrialMeta) { m.WaitNS = b.waited.elapsed().Nanoseconds() })
+	c.Trial.Update(func(m *rundir.TrialMeta) {
+		m.WaitNS, m.ChainNS = b.waited.elapsed().Nanoseconds(), b.waited.chain().Nanoseconds()
+	})
 	return errors.Join(
 		b.flush(c),
 		c.Trial.LedgerBefore(ofCell(before, c.keys, broken)),
@@ -108,7 +120,8 @@ func (b *Batch) withMounts(ctx context.Context, body func(ctx context.Context) e
 		},
 		body,
 		func(ctx context.Context) error {
-			return atOnce(len(workers), func(i int) error { return b.unmountAll(ctx, workers[i]) })
+			err := atOnce(len(workers), func(i int) error { return b.unmountAll(ctx, workers[i]) })
+			return errors.Join(err, b.unwedge(ctx))
 		},
 	)
 }
@@ -148,8 +161,11 @@ func (b *Batch) mountPlaces(ctx context.Context, m lab.Machine, cells []*Cell, o
 }
 
 // unmountFact begins the name of the fact that an unmount took force; the
-// machine follows.
-const unmountFact = "unmount_"
+// machine follows. moreThanLazy is that no unmount did it.
+const (
+	unmountFact  = "unmount_"
+	moreThanLazy = "more than umount -l"
+)
 
 // unmountAll unmounts every cell's export on a worker.
 func (b *Batch) unmountAll(ctx context.Context, m lab.Machine) error {
@@ -167,12 +183,19 @@ func (b *Batch) unmountPlaces(ctx context.Context, m lab.Machine, of func(c *Cel
 		targets[i] = of(c).mounted
 	}
 	reports, err := nfs.Mounter{}.UnmountAll(ctx, node, targets, nfs.UnmountPlan{})
+	if err != nil && !stillMountedAlone(err) {
+		return err
+	}
 	for i, r := range reports {
-		if r.How == nfs.Forced || r.How == nfs.Lazy {
+		switch r.How {
+		case nfs.Forced, nfs.Lazy:
 			b.Cells[i].Trial.SetFact(unmountFact+m.Name, string(r.How))
+		case "":
+			b.Cells[i].Trial.SetFact(unmountFact+m.Name, moreThanLazy)
+			b.wedge(b.Cells[i], m, &nfs.StillMountedError{Node: m.Name, Report: r})
 		}
 	}
-	return err
+	return nil
 }
 
 // eachAnyway runs f for every cell, also the spoilt ones, and joins what went

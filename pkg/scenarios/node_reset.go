@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/consistency"
@@ -12,7 +14,7 @@ import (
 
 func nodeReset() Scenario {
 	return Scenario{
-		Name: "node-reset", Family: FamilyKubelet, Target: true, Quiet: true, Dirties: true, Power: true, Cells: 2, Estimate: 200 * time.Second,
+		Name: "node-reset", Family: FamilyKubelet, Target: true, Modes: shapes(), Shapes: true, Quiet: true, Dirties: true, Power: true, Cells: 2, Estimate: 200 * time.Second,
 		Doc:     "the worker is reset (power) while its pod writes; it boots and its kubelet starts the pod's container again",
 		Decides: "what was acknowledged is kept, after how many s the pod writes again, and whether anything of the old mount is left",
 		Drive:   driveNodeReset,
@@ -21,14 +23,18 @@ func nodeReset() Scenario {
 }
 
 func driveNodeReset(ctx context.Context, b *Batch) error {
-	return b.withPods(ctx, func(ctx context.Context, k *kube.Client) error {
-		err := b.each(ctx, "write", func(ctx context.Context, c *Cell) error { return b.moreAppends(ctx, c.workload, calmRecords) })
+	return b.withShapes(ctx, func(ctx context.Context, k *kube.Client) error {
+		err := b.eachPod(ctx, "write", func(ctx context.Context, w *workload) error { return b.moreAppends(ctx, w, calmRecords) })
 		if err != nil {
 			return err
 		}
 		var streams []*follower
 		for _, c := range b.live() {
-			streams = append(streams, c.workload.appends)
+			for _, w := range c.workloads {
+				if w.at == b.Target {
+					streams = slices.AppendSeq(append(streams, w.appends), maps.Values(w.followed))
+				}
+			}
 		}
 		started := time.Now()
 		if err := b.reset(ctx, b.Target, streams, nil); err != nil {
@@ -40,21 +46,23 @@ func driveNodeReset(ctx context.Context, b *Batch) error {
 		if err := b.awaitNodeReady(ctx, k, started); err != nil {
 			return err
 		}
-		return b.each(ctx, "await the pods' new containers", func(ctx context.Context, c *Cell) error {
-			w := c.workload
-			if err := b.revive(ctx, k, w); err != nil {
-				return err
+		return b.eachPod(ctx, "await the pods' new containers", func(ctx context.Context, w *workload) error {
+			writer := w.records()
+			if w.at == b.Target {
+				if err := b.revive(ctx, k, w); err != nil {
+					return err
+				}
 			}
 			if err := b.moreAppends(ctx, w, calmRecords); err != nil {
 				return err
 			}
-			if err := b.notePod(ctx, k, w, ""); err != nil {
+			if err := b.notePod(ctx, k, w, w.plan.label); err != nil {
 				return err
 			}
 			if err := b.endAppending(ctx, w); err != nil {
 				return err
 			}
-			c.noteUnanswered(podAppends, w.file())
+			w.cell.noteUnanswered(writer, w.file())
 			return nil
 		})
 	})
@@ -76,8 +84,10 @@ func judgeNodeReset(e *Evidence) Judgement {
 	if !found || !f.Proven {
 		return Judgement{Outcomes: []outcome.Outcome{outcome.New(outcome.NoFault, "the reset was not proven to take effect: %s", f.Error).In("faults.jsonl")}}
 	}
-	j := judgeModels(e.Ops, consistency.AppendLog)
-	j.Outcomes = append(j.Outcomes, judgeRevival(e, f.InjectedAt), judgeKept(e, ""))
+	first := e.withoutShapes()
+	j := judgeModels(first.Ops, consistency.AppendLog)
+	j.Outcomes = append(j.Outcomes, judgeRevival(first, podAppends, f.InjectedAt), judgeKept(e, ""))
+	j.Notes = shapeNotes(e)
 	if restarts, ok := number(e.Trial.Facts["restarts"]); ok {
 		j.note("%d restarts of the container, as the API counts them", restarts)
 	}
@@ -87,12 +97,28 @@ func judgeNodeReset(e *Evidence) Judgement {
 		}
 	}
 	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
+	j.Modes = judgeShapes(e, func(of *Evidence, shape string) Mode {
+		models := judgeModels(of.Ops, consistency.AppendLog)
+		m := Mode{Models: models.Models, Outcomes: models.Outcomes}
+		if shape == shapeOtherNode {
+			to := f.ProvenAt
+			if o, ok := e.after(eventNodeReady, f.ProvenAt); ok {
+				to = o.T
+			}
+			m.Outcomes = append(m.Outcomes, judgeGaps(of, shape, f.InjectedAt, to, toleratedGap))
+		} else {
+			m.Outcomes = append(m.Outcomes, judgeRevival(of, shape, f.InjectedAt))
+		}
+		m.Outcomes = append(m.Outcomes, judgeKept(of, shape))
+		return m
+	})
 	return j
 }
 
-// judgeRevival says how long nothing of the pod was acknowledged around a time:
-// from the last record of its first container to the first of its second.
-func judgeRevival(e *Evidence, cut int64) outcome.Outcome {
+// judgeRevival says how long nothing of a pod was acknowledged around a time:
+// from the last record of its first container, whose client is given, to the
+// first of its second.
+func judgeRevival(e *Evidence, client string, cut int64) outcome.Outcome {
 	var last, first int64
 	var errNS int64
 	before := 0
@@ -102,10 +128,10 @@ func judgeRevival(e *Evidence, cut int64) outcome.Outcome {
 		}
 		errNS = max(errNS, op.ErrNS)
 		switch {
-		case op.Client == podAppends:
+		case op.Client == client:
 			last = max(last, op.Return)
 			before++
-		case op.Client == secondLife && first == 0:
+		case op.Client == client+secondSuffix && first == 0:
 			first = op.Return
 		}
 	}

@@ -15,8 +15,11 @@ import (
 const (
 	eventAPIGone       = "api-gone"       // the API server has forgotten the pod
 	eventHostUnmounted = "host-unmounted" // the volume left the host's mount table
-	eventWriterDead    = "writer-dead"    // the container's process has ended
-	eventPodDirGone    = "poddir-gone"    // the kubelet removed the pod's directory
+	// eventSubPathUnmounted is the same of a subPath's bind mount, which another part
+	// of the kubelet removes (pkg/volume/util/subpath CleanSubPaths).
+	eventSubPathUnmounted = "subpath-unmounted"
+	eventWriterDead       = "writer-dead" // the container's process has ended
+	eventPodDirGone       = "poddir-gone" // the kubelet removed the pod's directory
 	// eventContainerTable is what the container's own mount table shows right
 	// after the volume left the host's.
 	eventContainerTable = "container-table"
@@ -37,7 +40,7 @@ type ending struct {
 	left map[string]<-chan error // by event, of those that have not come
 }
 
-// watchEnd watches for the three ends of a pod on its node.
+// watchEnd watches for the ends of a pod on its node.
 func (b *Batch) watchEnd(ctx context.Context, w *workload) *ending {
 	look := func() error {
 		_, kept, err := b.mountsKept(ctx, w)
@@ -46,11 +49,15 @@ func (b *Batch) watchEnd(ctx context.Context, w *workload) *ending {
 		}
 		return err
 	}
-	return &ending{left: map[string]<-chan error{
+	end := &ending{left: map[string]<-chan error{
 		eventHostUnmounted: b.watchGone(ctx, w, eventHostUnmounted, proto.StreamSpec{Kind: proto.Mounts, Path: w.hostMount}, look),
 		eventWriterDead:    b.watchGone(ctx, w, eventWriterDead, proto.StreamSpec{Kind: proto.Process, PID: w.pid}, nil),
 		eventPodDirGone:    b.watchGone(ctx, w, eventPodDirGone, podDirWatch(w), nil),
 	}}
+	if w.subMount != "" {
+		end.left[eventSubPathUnmounted] = b.watchGone(ctx, w, eventSubPathUnmounted, proto.StreamSpec{Kind: proto.Mounts, Path: w.subMount}, nil)
+	}
+	return end
 }
 
 // alsoInAPI has the ending wait for the pod's end in the API as well.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
+	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 // podEnd judges how one pod came to its end, from what was seen of it.
@@ -40,26 +41,64 @@ func (p podEnd) outcomes(e *Evidence) (out []outcome.Outcome, notes []string, ok
 			early += "; in the container's own table it was then " + o.Detail
 		}
 		out = append(out, outcome.New(outcome.UnmountedUnderPod, "the volume left the host's mount table %s", early).From("node").In("observations.jsonl"))
+	case p.boundUntil(e, hasDead, dead.T):
+		out = append(out, outcome.New(outcome.UnmountedUnderPod, "the subPath's bind mount left the host's mount table while the writer lived, the volume did not").From("node").In("observations.jsonl"))
 	case hasUnmounted:
 		notes = append(notes, fmt.Sprintf("the volume left the host's mount table %s after the writer ended", seconds(unmounted.T-dead.T)))
 	}
-	return out, append(notes, p.times(e)...), true
+	return out, notes, true
 }
 
-// times are the ends that came, for a person.
-func (p podEnd) times(e *Evidence) []string {
-	var notes []string
-	for _, event := range []string{eventKubeletHealthy, eventHostUnmounted, eventWriterDead, eventPodDirGone, eventAPIGone} {
+// boundUntil says whether the pod's subPath was unmounted before its writer had
+// ended, if it did.
+func (p podEnd) boundUntil(e *Evidence, ended bool, at int64) bool {
+	o, ok := e.First(eventSubPathUnmounted, p.label)
+	return ok && (!ended || o.T < at)
+}
+
+// The zombie clocks: until the last byte of the pod's writer on the server, 0
+// when that came before.
+const (
+	figureFromDelete = "zombie clock from the API's delete"
+	figureFromGone   = "zombie clock from the end of the API's object"
+)
+
+// figures are the zombie clocks, and after how long each of the ends came.
+func (p podEnd) figures(e *Evidence) []rundir.Measure {
+	var out []rundir.Measure
+	add := func(name string, from, to int64) {
+		out = append(out, rundir.Measure{Name: name, Figure: outcome.Seconds(float64(max(to-from, 0))/1e9, float64(e.Trial.ClockErrNS)/1e9)})
+	}
+	if last, ok := lastArrival(e, p.client); ok {
+		if invoked, ok := number(e.Trial.Facts[factDeleteInvoke+p.label]); ok {
+			add(figureFromDelete, invoked, last)
+		}
+		if gone, ok := e.First(eventAPIGone, p.label); ok {
+			add(figureFromGone, gone.T, last)
+		}
+	}
+	for _, event := range []string{eventKubeletHealthy, eventSubPathUnmounted, eventHostUnmounted, eventWriterDead, eventPodDirGone, eventAPIGone} {
 		subject := p.label
 		if event == eventKubeletHealthy {
 			subject = ""
 		}
 		o, ok := e.First(event, subject)
 		if ok && o.T > p.since {
-			notes = append(notes, fmt.Sprintf("%s %s after %s", event, seconds(o.T-p.since), p.what))
+			add(event+" after "+p.what, p.since, o.T)
 		}
 	}
-	return notes
+	return out
+}
+
+// lastArrival is when the last record of a client, "" is anyone, reached the
+// server.
+func lastArrival(e *Evidence, client string) (last int64, ok bool) {
+	for _, o := range e.Observations {
+		if o.Event == recordArrived && (client == "" || o.Subject == client) {
+			last, ok = max(last, o.T), true
+		}
+	}
+	return last, ok
 }
 
 // zombie is the zombie clock: from the moment the API object was gone to the

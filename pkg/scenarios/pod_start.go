@@ -24,7 +24,7 @@ func (b *Batch) makeClaim(ctx context.Context, k *kube.Client, c *Cell, readWrit
 	ctx, cancel := context.WithTimeout(ctx, podTimeout)
 	defer cancel()
 	defer waiting(ctx)()
-	c.own(c.Key)
+	c.own(c.Key, b.namespace()+"-"+c.Key) // the latter is the volume's name
 	_, err := k.CreateNFSClaim(ctx, kube.NFSClaim{
 		Name: c.Key, Namespace: b.namespace(), Server: b.server().Addr, Path: c.Export.Path,
 		MountOptions: strings.Split(c.Profile.Options, ","), ReadWriteMany: !readWriteOnce,
@@ -35,20 +35,43 @@ func (b *Batch) makeClaim(ctx context.Context, k *kube.Client, c *Cell, readWrit
 // startPod starts a pod on the cell's claim and waits until it runs and its
 // records arrive at the server. It is stopped with the trial.
 func (b *Batch) startPod(ctx context.Context, k *kube.Client, c *Cell, plan podPlan) (*workload, error) {
-	ctx, cancel := context.WithTimeout(ctx, podTimeout)
-	defer cancel()
+	w := b.planned(c, plan)
+	return w, b.bringUp(ctx, k, w)
+}
+
+// startPods is startPod for several pods, side by side.
+func (b *Batch) startPods(ctx context.Context, k *kube.Client, c *Cell, plans []podPlan) error {
+	var pods []*workload
+	for _, p := range plans {
+		pods = append(pods, b.planned(c, p))
+	}
+	return atOnce(len(pods), func(i int) error { return b.bringUp(ctx, k, pods[i]) })
+}
+
+// planned is a pod that the cell is going to have.
+func (b *Batch) planned(c *Cell, plan podPlan) *workload {
 	w := &workload{cell: c, plan: plan, at: plan.machine}
 	if w.at.Name == "" {
 		w.at = b.Target
 	}
 	c.took(w)
+	return w
+}
+
+// bringUp makes the pod and waits until it runs and its records arrive.
+func (b *Batch) bringUp(ctx context.Context, k *kube.Client, w *workload) error {
+	ctx, cancel := context.WithTimeout(ctx, podTimeout)
+	defer cancel()
+	if err := b.layFile(ctx, w); err != nil {
+		return err
+	}
 	if err := b.createPod(ctx, k, w); err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.awaitContainer(ctx, k, w); err != nil {
-		return nil, err
+		return err
 	}
-	return w, b.startAppending(ctx, w)
+	return b.startAppending(ctx, w)
 }
 
 // took keeps a pod for the trial's end.
@@ -105,10 +128,13 @@ func (b *Batch) podSpec(w *workload) kube.WorkloadPod {
 	if w.plan.ignoreTerm {
 		args = append(args, "--ignore-term")
 	}
-	grace := int64(cmp.Or(w.plan.grace, podGrace).Seconds())
+	grace := int64(graceOf(w.plan).Seconds())
 	spec := kube.WorkloadPod{
-		Name: w.base(), Namespace: b.namespace(), Claim: w.cell.Key,
+		Name: w.base(), Namespace: b.namespace(), Claim: w.cell.Key, SubPath: w.plan.subPath(), MountPath: w.plan.mountPath(),
 		Args: args, SocketHostDir: b.socketDir(w), TerminationGracePeriodSeconds: &grace,
+	}
+	if w.plan.shape == shapeInline {
+		spec.Claim, spec.NFS = "", &kube.NFSSource{Server: b.server().Addr, Path: w.cell.Export.Path}
 	}
 	if w.plan.tolerates > 0 {
 		seconds := int64(w.plan.tolerates.Seconds())
@@ -123,6 +149,9 @@ func (b *Batch) podSpec(w *workload) kube.WorkloadPod {
 	}
 	return spec
 }
+
+// graceOf is a pod's grace period.
+func graceOf(p podPlan) time.Duration { return cmp.Or(p.grace, podGrace) }
 
 // targetIfPossible has the scheduler place a pod on Target, or else on Other.
 func (b *Batch) targetIfPossible() *corev1.Affinity {
@@ -155,6 +184,9 @@ func (b *Batch) awaitContainer(ctx context.Context, k *kube.Client, w *workload)
 	w.pod, w.containerID = pod, kube.ContainerID(pod)
 	w.lives++
 	if err := w.findOnNode(ctx, b.on(w.at), w.at.Runtime().State); err != nil {
+		return err
+	}
+	if err := b.followMounts(ctx, w); err != nil {
 		return err
 	}
 	node, err := b.node(ctx, w.at)
@@ -235,14 +267,17 @@ func (w *workload) findOnNode(ctx context.Context, v *vantage, state string) err
 	if err != nil {
 		return err
 	}
-	for _, m := range mounts {
-		if m.IsNFS() && strings.HasPrefix(m.Mountpoint, w.podDir()+"/") {
-			w.hostMount = m.Mountpoint
-			w.cell.own(v.machine + ": " + m.MajorMinor + " ") // device numbers are a machine's own
-			return w.cell.accept(v.machine, m)
-		}
+	bound, mounted := nfs.MountBelow(mounts, w.podDir()+"/volume-subpaths")
+	if !mounted && w.plan.subPath() != "" {
+		return &nfs.NotMountedError{Node: v.machine, Target: w.podDir() + "/volume-subpaths"}
 	}
-	return &nfs.NotMountedError{Node: v.machine, Target: w.podDir() + "/volumes"}
+	m, mounted := nfs.MountBelow(mounts, w.podDir()+"/volumes")
+	if !mounted {
+		return &nfs.NotMountedError{Node: v.machine, Target: w.podDir() + "/volumes"}
+	}
+	w.hostMount, w.subMount = m.Mountpoint, bound.Mountpoint
+	w.cell.own(v.machine + ": " + m.MajorMinor + " ") // device numbers are a machine's own
+	return w.cell.accept(v.machine, m)
 }
 
 // startAppending starts the pod's writer and the server's look at what
@@ -253,7 +288,7 @@ func (b *Batch) startAppending(ctx context.Context, w *workload) error {
 	}
 	var err error
 	w.appends, err = w.cell.append(ctx, w.client, w.at.Name, w.records(), w.file(), proto.StreamSpec{
-		Path: kube.DefaultMountPath + "/" + w.file(), Client: w.records(), Sync: "fsync",
+		Path: w.path(), Client: w.records(), Sync: "fsync",
 		IntervalUS: appendEveryUS, OnError: "retry",
 	})
 	if err != nil {
@@ -269,6 +304,8 @@ func (b *Batch) startAppending(ctx context.Context, w *workload) error {
 // followArrivals starts the server's look at the pod's file, one for all pods
 // that append to it.
 func (b *Batch) followArrivals(ctx context.Context, w *workload) error {
+	w.cell.arrivalsMu.Lock()
+	defer w.cell.arrivalsMu.Unlock()
 	for _, other := range w.cell.workloads {
 		if other.file() == w.file() && other.arrivals != nil {
 			w.arrivals = other.arrivals

@@ -22,6 +22,11 @@ const endOfStreams = 30 * time.Second
 // may be nil and must not use b.on. The machine's clock is measured right before,
 // because it is never seen again; streams are those that die with the machine.
 func (b *Batch) reset(ctx context.Context, m lab.Machine, streams []*follower, during func(ctx context.Context) error) error {
+	return b.resetAs(ctx, faultReset, m, streams, during)
+}
+
+// resetAs is reset under the name of another fault.
+func (b *Batch) resetAs(ctx context.Context, name string, m lab.Machine, streams []*follower, during func(ctx context.Context) error) error {
 	power, ok := b.Lab.(lab.Power)
 	if !ok {
 		return fmt.Errorf("reset %s: lab %s has no control of its machines' power", m.Name, b.Lab.Name())
@@ -37,6 +42,7 @@ func (b *Batch) reset(ctx context.Context, m lab.Machine, streams []*follower, d
 	if err != nil {
 		return err
 	}
+	spec.Name = name
 	meanwhile := make(chan error, 1)
 	go func() {
 		if during == nil {

@@ -51,6 +51,9 @@ type Scenario struct {
 	// Modes names the sub-rows that Judge may give, in the order of the matrix. A
 	// full run may have some that a quick run has not.
 	Modes []string
+	// Shapes says that the scenario has a mode for each shape of a volume: a pod
+	// each. A quick run gives them to one profile.
+	Shapes bool
 	// Apart lists what can matter to the scenario among the things that profiles
 	// change for all mounts at once, and so need a batch of their own for:
 	// delegations, lease, connections. A quick run gives such a profile only to
@@ -82,6 +85,7 @@ type Mode struct {
 	Name     string // lower-case words with dashes, as in held-ro
 	Outcomes []outcome.Outcome
 	Models   []rundir.ModelResult
+	Figures  []rundir.Measure // what was measured beside the outcomes
 	Notes    []string
 }
 
@@ -92,6 +96,7 @@ type Judgement struct {
 	Outcomes []outcome.Outcome
 	Modes    []Mode
 	Models   []rundir.ModelResult
+	Figures  []rundir.Measure // what was measured beside the outcomes
 	Notes    []string
 	// Caught says, for a control, that the detector saw the planted fault.
 	Caught bool

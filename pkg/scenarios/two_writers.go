@@ -67,6 +67,7 @@ func judgeReplaced(e *Evidence, end podEnd) Judgement {
 	j.Outcomes = append(j.Outcomes, judgeBeside(e, podAppends, replacementName))
 	j.Outcomes = append(j.Outcomes, outcomes...)
 	j.Notes = append(j.Notes, notes...)
+	j.Figures = end.figures(e)
 	j.Outcomes = append(j.Outcomes, judgeLedger(e)...)
 	return j
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,8 +41,10 @@ type podPlan struct {
 	label string
 	// machine is the worker that it is put on; zero is Target.
 	machine lab.Machine
-	file    string        // in the export, that it appends to; empty: logFile
-	grace   time.Duration // 0: podGrace
+	// shape is in which shape it has its volume; empty: all of the claim's.
+	shape string
+	file  string        // in the export, that it appends to; empty: logFile
+	grace time.Duration // 0: podGrace
 	// ignoreTerm makes its process go on after SIGTERM, until it is killed.
 	ignoreTerm bool
 	// controller keeps the pod running, and the scheduler places it: on Target if
@@ -58,6 +61,7 @@ type podsPlan struct {
 	// server and no kubelet enforces it.
 	readWriteOnce bool
 	pods          []podPlan
+	shapes        bool // one pod of each shape too, in the cells that are to have them
 }
 
 // workload is a pod of a cell and everything that is known of it.
@@ -73,9 +77,11 @@ type workload struct {
 	containerID string
 	pid         int    // of the agent in the container, in the node's PID namespace
 	hostMount   string // where the kubelet mounted the volume
+	subMount    string // where it bound the pod's subPath; empty: it has none
 	client      *agent.Client
 	appends     *follower
-	arrivals    *follower // on the server's disk
+	followed    map[string]*follower // by mount point
+	arrivals    *follower            // on the server's disk
 }
 
 // base is the name that was asked for: of the pod, or of what controls it.
@@ -112,7 +118,9 @@ func (w *workload) records() string {
 
 // secondLife is the client of the records of a cell's first pod whose container
 // was started once more.
-const secondLife = podAppends + "-2"
+const secondLife = podAppends + secondSuffix
+
+const secondSuffix = "-2"
 
 // file is what the pod appends to, below the export.
 func (w *workload) file() string { return cmp.Or(w.plan.file, logFile) }
@@ -136,6 +144,7 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 	if err != nil {
 		return err
 	}
+	b.cluster = k
 	quiet := func() {}
 	return b.frame(ctx,
 		func(ctx context.Context) error {
@@ -146,46 +155,41 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 			if err != nil {
 				return err
 			}
-			quiet = b.followAPI(ctx, k)
+			news, health := b.followAPI(ctx, k), b.followKubelet(ctx, k)
+			quiet = func() {
+				news()
+				health()
+			}
+			b.moments = b.watchMoments(ctx, k)
 			// The second client's own mounts.
 			if err := b.mountAll(ctx, b.Other, b.Cells); err != nil {
 				return err
 			}
-			return b.each(ctx, "start pods", func(ctx context.Context, c *Cell) error {
+			err = b.each(ctx, "start pods", func(ctx context.Context, c *Cell) error {
 				if err := b.makeClaim(ctx, k, c, plan.readWriteOnce); err != nil {
 					return err
 				}
-				for _, p := range plan.pods {
-					if _, err := b.startPod(ctx, k, c, p); err != nil {
-						return err
-					}
+				plans := plan.pods
+				if plan.shapes {
+					plans = slices.Concat(plans, b.shapePlans(c))
 				}
-				return nil
+				return b.startPods(ctx, k, c, plans)
 			})
+			b.moments.take("before")
+			return err
 		},
 		func(ctx context.Context) error { return body(ctx, k) },
 		func(ctx context.Context) error {
-			b.keepTables(ctx, k)
+			b.Phase("keep the tables of kubelet and server")
+			b.moments.take("end")
+			b.moments.wait()
 			err := b.eachAnyway(ctx, func(ctx context.Context, c *Cell) error { return b.stopPods(ctx, k, c) })
 			quiet()
-			return errors.Join(err, b.unmountAll(ctx, b.Other))
+			err = errors.Join(err, b.unmountAll(ctx, b.Other), b.unwedge(ctx))
+			b.moments.wait()
+			return err
 		},
 	)
-}
-
-// keepTables keeps, for a person, what the kubelet on Target and the server think
-// of the cells' volumes before the pods are stopped. Either may be out of order
-// by then: what it did not tell is left out.
-func (b *Batch) keepTables(ctx context.Context, k *kube.Client) {
-	b.Phase("keep the tables of kubelet and server")
-	stop := waiting(ctx)
-	metrics, err := k.VolumeMetrics(ctx, b.Target.Name)
-	stop()
-	if err != nil {
-		metrics = err.Error()
-	}
-	_ = b.keepText(b.Target, "kubelet-volumes", "end", metrics)
-	_ = b.keep(ctx, b.server(), nfsdStates(), "end")
 }
 
 // Namespace is the run's own Kubernetes namespace.

@@ -1,0 +1,111 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/sshnode"
+)
+
+// eventMoment says when the machines' tables were read that the logs of a name
+// hold: Detail is the beginning of that name, Subject the machine.
+const eventMoment = "tables"
+
+// moments keeps, for a person, what the machines of a batch with pods think of
+// mounts, pods and containers: before anything is broken, when each fault is in
+// effect, when it is healed, and before the pods are stopped. Reading takes
+// place beside the trial, which does not wait for it.
+type moments struct {
+	mu      sync.Mutex
+	taken   int
+	reading sync.WaitGroup
+	keep    func(name string)
+}
+
+// take has the tables read now, under a name that sorts by time. It is nothing
+// on a nil receiver: the batch has no pods.
+func (m *moments) take(what string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.taken++
+	name := fmt.Sprintf("%02d-%s", m.taken, what)
+	m.reading.Go(func() { m.keep(name) })
+}
+
+// wait waits until everything that was begun has been read.
+func (m *moments) wait() { m.reading.Wait() }
+
+// watchMoments makes the moments of a batch with pods.
+func (b *Batch) watchMoments(ctx context.Context, k *kube.Client) *moments {
+	return &moments{keep: func(name string) {
+		machines := b.machines()
+		// What a machine that is out of order does not tell is left out: the
+		// observation is missing, too.
+		_ = atOnce(len(machines)+1, func(i int) error {
+			if i == len(machines) {
+				return b.keepVolumeMetrics(ctx, k, name)
+			}
+			log := workerTables(machines[i])
+			if machines[i].Role == lab.Server {
+				log = nfsdStates()
+			}
+			return b.keepBeside(ctx, machines[i], log, name)
+		})
+	}}
+}
+
+// keepBeside is keep for what is read beside the trial: the time that it takes
+// is not the trial's.
+func (b *Batch) keepBeside(ctx context.Context, m lab.Machine, log machineLog, name string) error {
+	err := b.keep(withStopwatch(ctx, &stopwatch{}), m, log, name)
+	if err == nil {
+		b.nowAllDetail("node", eventMoment, m.Name, name)
+	}
+	return err
+}
+
+// keepVolumeMetrics keeps what the kubelet on Target counts of volumes; one that
+// does not answer is a result too.
+func (b *Batch) keepVolumeMetrics(ctx context.Context, k *kube.Client, name string) error {
+	text, err := k.VolumeMetrics(ctx, b.Target.Name)
+	if err != nil {
+		text = err.Error()
+	}
+	return b.keepText(b.Target, "kubelet-volumes", name, text)
+}
+
+// workerTables are what a worker has of pods: its kubelet's process, the NFS
+// mounts of the host and of every container's process, the directories of the
+// pods (of volume-subpaths never what is bound there: it may be on a dead
+// server), the runtime's tasks, and the tasks in uninterruptible sleep with
+// where in the kernel they wait.
+func workerTables(m lab.Machine) machineLog {
+	var script strings.Builder
+	unit, state := sshnode.Quote(m.Kubelet()), sshnode.Quote(m.Runtime().State)
+	fmt.Fprintf(&script, `echo '# kubelet'
+systemctl show -p ActiveState -p MainPID -p NRestarts %s
+echo '# mounts of the host'
+grep -E ' - nfs4? ' /proc/1/mountinfo
+echo '# containers: task, its process, state, and its mounts'
+for d in %s/*/; do
+  pid=$(cat "$d/init.pid" 2>/dev/null) || continue
+  id=${d%%/}
+  printf '%%s pid %%s %%s\n' "${id##*/}" "$pid" "$(sed -n 's/^State:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)"
+  grep -E ' - nfs4? ' "/proc/$pid/mountinfo" 2>/dev/null | sed 's/^/  /'
+done
+echo '# pod directories'
+ls -d /var/lib/kubelet/pods/* /var/lib/kubelet/pods/*/volumes/*/ /var/lib/kubelet/pods/*/volume-subpaths/*/ 2>/dev/null
+echo '# tasks of the runtime'
+timeout 10 %s tasks ls
+echo '# tasks in uninterruptible sleep'
+`, unit, state, strings.Join(m.Runtime().Ctr, " "))
+	script.WriteString(blockedScript)
+	return machineLog{"tables", script.String()}
+}
