@@ -2,8 +2,10 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 
 	"github.com/nfsim/nfsim/pkg/agent/proto"
@@ -47,6 +49,42 @@ func TestMountsStream(t *testing.T) {
 		}
 		if end := stopStream(t, s); end.Reason != "stopped" {
 			t.Errorf("%s: end %+v", path, end)
+		}
+	}
+}
+
+// TestMountsStreamMissesNothing mounts and unmounts in a namespace of its own,
+// which takes root, and awaits the news of each change before the next.
+func TestMountsStreamMissesNothing(t *testing.T) {
+	t.Parallel()
+	nsenter, err := exec.LookPath("nsenter")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("takes root and nsenter")
+	}
+	home := exec.CommandContext(testContext(t), "cat")
+	home.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // its mounts are private: os/exec
+	in, err := home.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := home.Start(); err != nil {
+		t.Skipf("a mount namespace: %v", err)
+	}
+	t.Cleanup(func() { _ = errors.Join(in.Close(), home.Wait()) })
+	target, pid := t.TempDir(), home.Process.Pid
+	s := startStream(t, connect(t, newAgent(t)), proto.StreamSpec{Kind: proto.Mounts, Path: target, PID: pid})
+	if ev := next(t, s); ev.Found == nil || *ev.Found {
+		t.Fatalf("first event %+v", ev)
+	}
+	for round := range 40 {
+		for _, command := range [][]string{{"mount", "-t", "tmpfs", "none", target}, {"umount", target}} {
+			args := append([]string{"-t", fmt.Sprint(pid), "-m"}, command...)
+			if out, err := exec.CommandContext(testContext(t), nsenter, args...).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %v: %s", command, err, out)
+			}
+			if ev := next(t, s); ev.Found == nil || *ev.Found != (command[0] == "mount") {
+				t.Fatalf("round %d: event %+v after %v", round, ev, command)
+			}
 		}
 	}
 }

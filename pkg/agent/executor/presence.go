@@ -34,14 +34,17 @@ func newMounts(s *stream) (runner, error) {
 	if s.spec.PID > 0 {
 		table = fmt.Sprintf("/proc/%d/mountinfo", s.spec.PID)
 	}
-	f, err := os.Open(table)
+	// Not os.Open: the Go runtime would have the file in its own epoll set, and
+	// each poll of a mount table takes the news away from all others on the same
+	// open file (fs/proc_namespace.c mounts_poll), so that changes were missed.
+	fd, err := unix.Open(table, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("watch mounts: %w", err)
+		return nil, fmt.Errorf("watch mounts: open %s: %w", table, err)
 	}
 	target := escapeMountpoint(s.spec.Path)
 	return func(s *stream) string {
-		defer f.Close()
-		p := presence{stream: s, fd: int(f.Fd()), events: unix.POLLERR | unix.POLLPRI, there: func() bool {
+		defer unix.Close(fd)
+		p := presence{stream: s, fd: fd, events: unix.POLLERR | unix.POLLPRI, there: func() bool {
 			text, err := os.ReadFile(table)
 			return err == nil && mountedOn(string(text), target)
 		}}
