@@ -177,13 +177,19 @@ func (b *Batch) deletePod(ctx context.Context, k *kube.Client, w *workload, grac
 }
 
 // forceDelete deletes the pod with grace 0 and notes when the API server had
-// forgotten it.
+// forgotten it. That is watched for from before the delete: an API server that
+// is slow to answer has told its watchers long before, and the zombie clock
+// begins there.
 func (b *Batch) forceDelete(ctx context.Context, k *kube.Client, w *workload) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	gone := make(chan error, 1)
+	go func() { gone <- b.noteAPIGone(ctx, k, w) }()
 	if err := b.deletePod(ctx, k, w, new(int64)); err != nil {
 		return err
 	}
 	defer waiting(ctx)()
-	return b.noteAPIGone(ctx, k, w)
+	return <-gone
 }
 
 // number reads a fact that was a whole number before it went through JSON.
