@@ -12,6 +12,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/report"
+	"github.com/nfsim/nfsim/pkg/repro"
 	"github.com/nfsim/nfsim/pkg/run"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
@@ -179,6 +180,9 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 // code that it earns.
 func judgeAndShow(s streams, recorded *rundir.Run, format string) (int, error) {
 	if _, err := run.Check(recorded); err != nil {
+		return exitInconclusive, err
+	}
+	if err := repro.WriteAll(recorded); err != nil {
 		return exitInconclusive, err
 	}
 	return show(s, recorded, format)

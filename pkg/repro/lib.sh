@@ -51,9 +51,11 @@ await() {
 	say "after $(since "$from") s: $what"
 }
 
-# broken WHERE NAME SECONDS INJECT PROOF: breaks something, and waits until the proof holds.
+# broken WHERE NAME SECONDS INJECT PROOF UNDO: breaks something, and waits until the proof holds. It is undone by mended,
+# or at the end of this script.
 broken() {
 	happened "fault $2 on $1"
+	printf '%s\n' "$6" >"$tmp/$1.undo.$2"
 	on "$1" "$4"
 	await "$3" "fault $2 is in effect" on "$1" "$5"
 }
@@ -62,6 +64,7 @@ broken() {
 mended() {
 	on "$1" "$4"
 	await "$3" "fault $2 is over" on "$1" "$5"
+	rm -f "$tmp/$1.undo.$2"
 	happened "fault $2 on $1 undone"
 }
 
@@ -234,9 +237,6 @@ another_container() { pod_is "$1" Running && [ "$(container "$1")" != "$2" ]; }
 
 container() { kc -n "$NS" get pod "$1" -o 'jsonpath={.status.containerStatuses[0].containerID}' | sed 's,.*//,,'; }
 
-# node_ready NODE STATUS: True, False or Unknown; with news that is younger than the script's last fault.
-node_ready() { [ "$(kc get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = "$2" ]; }
-
 node_not_ready() { [ "$(kc get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" != True ]; }
 
 # pod_of CONTROLLER: the youngest pod of it that is on a node and not on its way out.
@@ -272,4 +272,49 @@ unmount() {
 	on "$1" "grep -qF ' $2 ' /proc/1/mountinfo || exit 0
 timeout -k 2 30 umount -i -c '$2' || timeout -k 2 15 umount -i -c -f '$2' || timeout -k 2 15 umount -i -c -l '$2'
 rmdir '$2'" || say "still mounted on $1: $2"
+}
+
+# appender NAME WHERE WHO FILE SECONDS COUNT HOW...: appends numbered records of WHO there in the background, COUNT of
+# them (0: for ever). HOW are operands of dd(1), or "held": one open file, never flushed.
+appender() {
+	id=$1 where=$2 who=$3 file=$4 every=$5 count=$6
+	shift 6
+	record="\"$who.\$id \$n \$(date +%s)\""
+	one="echo $record | dd of='$file' $* 2>/dev/null"
+	[ "$1" != held ] || one="echo $record >&3"
+	hold=
+	[ "$1" != held ] || hold="exec 3>>'$file'"
+	happened "$where appends to $file"
+	start "$id" "$where" "id=\$(cut -c 1-8 /proc/sys/kernel/random/uuid); n=1
+$hold
+while [ $count = 0 ] || [ \$n -le $count ]; do
+	$one && n=\$((n + 1)) || echo \"record \$n failed at \$(date)\"
+	sleep $every
+done"
+}
+
+# poll_held NAME WHERE SECONDS FILE FLAG...: poll through one descriptor that stays open.
+poll_held() {
+	name=$1 where=$2 every=$3 file=$4
+	shift 4
+	: >"$tmp/$name.rounds"
+	: >"$tmp/$name.changes"
+	(
+		limit=$longest
+		on_as_is "$where" "perl -e $(quoted "$handle_perl") $(quoted "$file") $* every=$every" </dev/null 2>&1 | said "$name" "$where"
+	) &
+	jobs="$jobs $!"
+}
+
+renewed() { kc -n kube-node-lease get lease "$1" -o 'jsonpath={.spec.renewTime}'; }
+
+back() { [ "$(renewed "$1")" != "$2" ] && [ "$(kc get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
+
+# node_back SECONDS NODE: waits until the API has fresh news of the node, and it is Ready.
+node_back() { await "$1" "node $2 is Ready, by fresh news" back "$2" "$(renewed "$2")" && happened "node-ready $2"; }
+
+# by_hand WHAT: something that no command of this script does.
+by_hand() {
+	say "BY HAND: $*; then press Enter"
+	read -r _ </dev/tty
 }

@@ -38,8 +38,8 @@ const (
 // ending is the watches for the ends of one pod. They are in place before
 // anything is broken.
 type ending struct {
-	of   *workload
-	left map[string]<-chan error // by event, of those that have not come
+	machine, pod string                  // for steps
+	left         map[string]<-chan error // by event, of those that have not come
 }
 
 // watchEnd watches for the ends of a pod on its node.
@@ -51,7 +51,7 @@ func (b *Batch) watchEnd(ctx context.Context, w *workload) *ending {
 		}
 		return err
 	}
-	end := &ending{of: w, left: map[string]<-chan error{
+	end := &ending{machine: w.at.Name, pod: w.name(), left: map[string]<-chan error{
 		eventHostUnmounted: b.watchGone(ctx, w, eventHostUnmounted, proto.StreamSpec{Kind: proto.Mounts, Path: w.hostMount}, look),
 		eventWriterDead:    b.watchGone(ctx, w, eventWriterDead, proto.StreamSpec{Kind: proto.Process, PID: w.pid}, nil),
 		eventPodDirGone:    b.watchGone(ctx, w, eventPodDirGone, podDirWatch(w), nil),
@@ -90,7 +90,7 @@ func (n *ending) await(ctx context.Context, within time.Duration) (complete bool
 	timeout := time.NewTimer(within)
 	defer timeout.Stop()
 	for event, end := range n.left {
-		noteEnd := begin(ctx, rundir.Step{Do: rundir.DoAwait, Name: event, Machine: n.of.at.Name, In: n.of.name(), WithinNS: within.Nanoseconds()})
+		noteEnd := begin(ctx, rundir.Step{Do: rundir.DoAwait, Name: event, Machine: n.machine, In: n.pod, WithinNS: within.Nanoseconds()})
 		select {
 		case err := <-end:
 			noteEnd(err)
@@ -110,7 +110,7 @@ func (n *ending) await(ctx context.Context, within time.Duration) (complete bool
 
 // awaitOne waits for one of the ends; that it does not come is an error.
 func (n *ending) awaitOne(ctx context.Context, event string, within time.Duration) error {
-	one := &ending{of: n.of, left: map[string]<-chan error{event: n.left[event]}}
+	one := &ending{machine: n.machine, pod: n.pod, left: map[string]<-chan error{event: n.left[event]}}
 	complete, err := one.await(ctx, within)
 	if err == nil && !complete {
 		err = fmt.Errorf("await %s: not within %s", event, within)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/kube"
@@ -21,6 +23,7 @@ const (
 	awaitPodPlaced      = "pod-placed" // its controller has one, and it is on a node
 	awaitPodTerminating = "pod-terminating"
 	awaitNodeNotReady   = "node-not-ready"
+	awaitChange         = "change" // of what a stream looks at
 )
 
 // steps are what a cell's trial did, for who repeats it by hand. They are noted
@@ -128,11 +131,31 @@ func requestStep(c kube.Change) rundir.Step {
 	if json.Valid(c.Body) {
 		r.Body = c.Body
 	}
+	if r.Resource == "nodes" && r.Verb == "update" {
+		r.Body = taintsOf(c.Body)
+	}
 	s := rundir.Step{T: c.Invoke, End: c.Return, Do: rundir.DoRequest, Request: r}
 	if c.Status >= 400 || c.Status == 0 {
 		s.Error = fmt.Sprintf("status %d", c.Status)
 	}
 	return s
+}
+
+// taintsOf keeps of a node what is ever changed of it.
+func taintsOf(body []byte) json.RawMessage {
+	var node struct {
+		Spec struct {
+			Taints []corev1.Taint `json:"taints"`
+		} `json:"spec"`
+	}
+	if json.Unmarshal(body, &node) != nil {
+		return nil
+	}
+	kept, err := json.Marshal(node)
+	if err != nil {
+		return nil
+	}
+	return kept
 }
 
 // noteCall notes a call of an agent on files. What looks at nothing but the

@@ -138,7 +138,7 @@ func (w *watch) awaitWithin(ctx context.Context, limit time.Duration, holds func
 	defer waiting(ctx)()
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	end := begin(wait, rundir.Step{Do: rundir.DoAwait, Stream: w.name, Count: 1})
+	end := begin(wait, rundir.Step{Do: rundir.DoAwait, Stream: w.name, Name: awaitChange, Count: 1})
 	err := w.await(wait, w.spec.file, holds)
 	end(err)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
