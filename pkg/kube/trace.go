@@ -2,10 +2,14 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/nfsim/nfsim/pkg/agent/mono"
 )
@@ -80,7 +84,24 @@ func changeOf(req *http.Request) (c Change, ok bool) {
 	if c.Body, err = io.ReadAll(body); err != nil {
 		c.Body = nil
 	}
+	if c.Type == runtime.ContentTypeProtobuf {
+		c.Type, c.Body = runtime.ContentTypeJSON, asJSON(c.Body)
+	}
 	return c, true
+}
+
+// asJSON makes JSON of an object in protobuf, which is what clients of the
+// built-in groups send; nil when it is of a kind that client-go does not know.
+func asJSON(body []byte) []byte {
+	object, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+	if err != nil {
+		return nil
+	}
+	text, err := json.Marshal(object)
+	if err != nil {
+		return nil
+	}
+	return text
 }
 
 // locate reads the path of a resource
