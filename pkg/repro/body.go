@@ -308,11 +308,11 @@ func (w *writer) await(s *rundir.Step, rest []rundir.Step) {
 	case "pod-terminating":
 		wait("pod "+s.In+" is to go", "terminating "+pod)
 	case "api-gone":
-		w.line("await %d %s not_in_api pod %s && happened %s || :%s", limit, single("pod "+s.In+" is gone from the API"), pod, single("api-gone"), took(s))
+		w.line("came %d %s not_in_api pod %s%s", limit, single("api-gone "+s.In), pod, took(s))
 	case "kubelet-healthy":
-		w.line("await %d %s kc get --raw \"/api/v1/nodes/$NODE_%s/proxy/healthz\" && happened %s || :%s", limit, single("the kubelet is healthy"), role, single("kubelet-healthy"), took(s))
+		w.line("came %d kubelet-healthy kc get --raw \"/api/v1/nodes/$NODE_%s/proxy/healthz\"%s", limit, role, took(s))
 	case "node-ready":
-		w.line("node_back %d %s || :%s", limit, node, took(s))
+		w.line("node_back %d %s%s", limit, node, took(s))
 	case "node-not-ready":
 		wait("the node is not Ready", "node_not_ready "+node)
 	default:

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nfsim/nfsim/pkg/rundir"
@@ -136,7 +137,7 @@ func (w *writer) onPath(s *rundir.Step, role string) {
 	command := ""
 	switch c.Op {
 	case "write_record":
-		command = fmt.Sprintf("put %s %s %s %d %s", role, w.word(c.Path), bare(token(c)), c.Size, strings.Join(operands(c), " "))
+		command = strings.Join(append([]string{"put", role, w.word(c.Path), bare(token(c)), strconv.FormatInt(c.Size, 10)}, operands(c)...), " ")
 	case "read_record", "readfile":
 		direct := ""
 		if slices.Contains(c.Flags, "direct") {

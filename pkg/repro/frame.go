@@ -62,10 +62,14 @@ func (w *writer) header(out *strings.Builder, run rundir.RunMeta, print rundir.F
 	for _, p := range w.meta.Pauses {
 		say("It stood still for %.0f s before %s, for a person to look.", p.Lasted().Seconds(), p.Before)
 	}
-	out.WriteString("set -eu\n\n")
-	config, reset := "", "nfsim lab reset"
+	out.WriteString("# shellcheck disable=SC2016 # what stands in single quotes is for the machines' own shells\nset -eu\n\n")
+	config, reset := "", "echo no command cuts the power of"
 	if run.Lab.Provider == "qemu" {
-		config = " -F $(nfsim lab ssh-config)"
+		name := ""
+		if n := bare(run.Lab.Name); n != "" && n != "default" {
+			name = " --name " + n
+		}
+		config, reset = " -F $(nfsim lab ssh-config"+name+")", "nfsim lab reset"+name
 	}
 	out.WriteString("# How to run a command as root on each machine: the NFS server; A, which is what breaks if a worker does; B, the other one.\n")
 	for _, role := range []string{roleServer, roleA, roleB} {
@@ -176,7 +180,7 @@ func (w *writer) finish() string {
 			}
 		}
 	}
-	line("for job in $jobs; do kill \"$job\" 2>/dev/null; done")
+	line("for job in $jobs; do end \"$job\"; done")
 	slices.Reverse(w.mounts)
 	for _, m := range w.mounts {
 		line("unmount %s %s", m[0], w.word(m[1]))

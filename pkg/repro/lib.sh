@@ -39,10 +39,10 @@ show() {
 
 # await SECONDS WHAT COMMAND...: runs a command until it exits 0.
 await() {
-	within=$1 what=$2 from=$(now) end=$(($(date +%s) + $1))
+	within=$1 what=$2 from=$(now) until=$(($(date +%s) + $1))
 	shift 2
 	until "$@" >/dev/null 2>&1; do
-		if [ "$(date +%s)" -gt "$end" ]; then
+		if [ "$(date +%s)" -gt "$until" ]; then
 			say "NOT within $within s: $what"
 			return 1
 		fi
@@ -66,6 +66,12 @@ mended() {
 	await "$3" "fault $2 is over" on "$1" "$5"
 	rm -f "$tmp/$1.undo.$2"
 	happened "fault $2 on $1 undone"
+}
+
+# came SECONDS EVENT COMMAND...: waits for an event, and notes it; that it does not come is a result too.
+came() {
+	event=$2
+	if await "$@"; then happened "$event"; fi
 }
 
 # watch NAME WHERE TEST: notes, in the background, when TEST does not hold there any more.
@@ -311,7 +317,13 @@ renewed() { kc -n kube-node-lease get lease "$1" -o 'jsonpath={.spec.renewTime}'
 back() { [ "$(renewed "$1")" != "$2" ] && [ "$(kc get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
 
 # node_back SECONDS NODE: waits until the API has fresh news of the node, and it is Ready.
-node_back() { await "$1" "node $2 is Ready, by fresh news" back "$2" "$(renewed "$2")" && happened "node-ready $2"; }
+node_back() { came "$1" node-ready back "$2" "$(renewed "$2")"; }
+
+# end PROCESS: ends it and all that it started.
+end() {
+	for child in $(pgrep -P "$1"); do end "$child"; done
+	kill "$1" 2>/dev/null || :
+}
 
 # by_hand WHAT: something that no command of this script does.
 by_hand() {

@@ -107,8 +107,8 @@ func escape(s string) string {
 func (w *writer) script(s string) string {
 	s = strings.TrimRight(s, "\n")
 	text, has := w.expand(s)
-	if !has {
-		return quote(s)
+	if has || strings.Contains(s, "'") && text == s {
+		return `"` + text + `"`
 	}
-	return `"` + text + `"`
+	return quote(s)
 }
