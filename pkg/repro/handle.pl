@@ -20,5 +20,5 @@ while (my $line = <STDIN>) {
     my $l = pack "s s x4 q q l x4", $t{$a[1]}, 0, 0, 0, 0; $ok = fcntl $h, $c, $l
   }
   elsif ($do eq "close") { $ok = close $h }
-  print "$do @a: ", ($ok ? "ok $said" : "$!"), "\n";
+  print join(" ", $do, @a), ": ", ($ok ? "ok $said" : "$!"), "\n";
 }

@@ -119,7 +119,7 @@ start() {
 stop() {
 	: >"$tmp/$1.stop"
 	[ -e "$tmp/$1.started" ] || return 0
-	show "$(cat "$tmp/$1.started")" "kill -KILL -- -\$(cat /run/nfs-repro.$1.pid); tail -n 5 /run/nfs-repro.$1; rm -f /run/nfs-repro.$1 /run/nfs-repro.$1.pid" || :
+	show "$(cat "$tmp/$1.started")" "kill -s KILL -- -\$(cat /run/nfs-repro.$1.pid); tail -n 5 /run/nfs-repro.$1; rm -f /run/nfs-repro.$1 /run/nfs-repro.$1.pid" || :
 	rm -f "$tmp/$1.started"
 }
 
@@ -166,7 +166,7 @@ put() {
 	where=$1 file=$2 token=$3 bytes=$4
 	shift 4
 	say "$where writes $token to $file"
-	on "$where" "yes '$token' | dd of='$file' bs=$bytes count=1 iflag=fullblock $* 2>&1 | grep -v records"
+	on "$where" "yes '$token' | dd of='$file' bs=$bytes count=1 iflag=fullblock status=none $*"
 }
 
 # get WHERE FILE [DD-OPERAND...]: opens, reads and closes a file.
@@ -321,8 +321,9 @@ node_back() { came "$1" node-ready back "$2" "$(renewed "$2")"; }
 
 # end PROCESS: ends it and all that it started.
 end() {
-	for child in $(pgrep -P "$1"); do end "$child"; done
+	children=$(pgrep -P "$1") || :
 	kill "$1" 2>/dev/null || :
+	for child in $children; do end "$child"; done
 }
 
 # by_hand WHAT: something that no command of this script does.

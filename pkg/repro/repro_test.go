@@ -240,3 +240,84 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// TestCallsOnThisMachine has the calls on files made for real, on a directory of
+// this machine: what A writes, B reads, and who holds a lock keeps B out.
+func TestCallsOnThisMachine(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"perl", "setsid", "pgrep", "timeout"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("no " + tool)
+		}
+	}
+	dir := t.TempDir()
+	at := int64(0)
+	step := func(s rundir.Step) rundir.Step {
+		at += sec
+		s.T, s.End = at, at+sec/2
+		return s
+	}
+	call := func(machine string, c rundir.StepCall) rundir.Step {
+		return step(rundir.Step{Do: rundir.DoCall, Machine: machine, Call: &c})
+	}
+	contest := func() rundir.Step {
+		s := call("worker1", rundir.StepCall{Op: "lock", FD: 2, Lock: "posix write"})
+		s.Times, s.End = 3, s.T+2*sec
+		return s
+	}
+	steps := []rundir.Step{
+		call("worker2", rundir.StepCall{Op: "write_record", Path: dir + "/r", Flags: []string{"wronly", "creat", "trunc"}, Token: "v1", Size: 4096, Fsync: true, Close: true}),
+		call("worker1", rundir.StepCall{Op: "read_record", Path: dir + "/r", Flags: []string{"rdonly"}, Close: true}),
+		call("worker2", rundir.StepCall{Op: "open", FD: 1, Path: dir + "/lock", Flags: []string{"rdwr", "creat"}}),
+		call("worker1", rundir.StepCall{Op: "open", FD: 2, Path: dir + "/lock", Flags: []string{"rdwr"}}),
+		call("worker2", rundir.StepCall{Op: "lock", FD: 1, Lock: "posix write"}),
+		contest(),
+		step(rundir.Step{Do: rundir.DoAppend, Stream: "a", Machine: "worker2", Name: "worker2", Path: dir + "/log", Options: "fsync", EveryNS: sec / 20}),
+		step(rundir.Step{Do: rundir.DoAppend, Stream: "b", Machine: "worker2", Name: "held", Path: dir + "/held", Options: "none", EveryNS: sec / 20, Count: 5}),
+		step(rundir.Step{Do: rundir.DoPoll, Stream: "c", Machine: "worker1", Path: dir + "/r", Options: "read_held_ro", EveryNS: sec / 20}),
+		step(rundir.Step{Do: rundir.DoPoll, Stream: "d", Machine: "worker1", Path: dir + "/r", Options: "reopen", EveryNS: sec / 20}),
+		step(rundir.Step{Do: rundir.DoAwait, Stream: "c", Name: "change", Count: 1}),
+		call("worker2", rundir.StepCall{Op: "write_record", Path: dir + "/r", Flags: []string{"wronly"}, Token: "v2", Size: 4096, Close: true}),
+		step(rundir.Step{Do: rundir.DoAwait, Stream: "c", Name: "change", Count: 1}),
+		step(rundir.Step{Do: rundir.DoAwait, Stream: "d", Count: 3}),
+		step(rundir.Step{Do: rundir.DoAwait, Stream: "a", Count: 5}),
+		call("worker2", rundir.StepCall{Op: "write_record", FD: 1, Token: "mine", Size: 64, Fsync: true}),
+		call("worker2", rundir.StepCall{Op: "lock", FD: 1, Lock: "posix unlock"}),
+		step(rundir.Step{Do: rundir.DoStop, Stream: "a"}),
+		step(rundir.Step{Do: rundir.DoStop, Stream: "d"}),
+		call("worker1", rundir.StepCall{Op: "lock", FD: 2, Lock: "posix write"}),
+		call("worker1", rundir.StepCall{Op: "read_record", FD: 2}),
+		call("worker1", rundir.StepCall{Op: "close", FD: 2}),
+		call("worker2", rundir.StepCall{Op: "rename", Path: dir + "/r", To: dir + "/s"}),
+		call("worker1", rundir.StepCall{Op: "readdir", Path: dir}),
+	}
+	run, trial := trialOf(t, "nfs.x", steps)
+	script, err := Script(run, trial)
+	check(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", script)
+	cmd.Env = append(os.Environ(), "SSH_A=sh -c", "SSH_B=sh -c", "SSH_SERVER=sh -c", "TMPDIR="+t.TempDir())
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	rest := string(out)
+	for _, want := range []string{
+		"A writes v1", "B reads " + dir + "/r: v1", "f_lock: lock posix write: ok", "f_lock_2: lock posix write: Resource temporarily unavailable",
+		"read_held_ro_r on B sees: v2 (4096 bytes)", "f_lock: write mine 64: ok", "f_lock_2: lock posix write: ok", "f_lock_2: read: ok mine (64 bytes)", "| s", "what happened",
+	} {
+		_, after, ok := strings.Cut(rest, want)
+		if !ok {
+			t.Fatalf("%q was not said, or not in this order:\n%s", want, out)
+		}
+		rest = after
+	}
+	held, err := os.ReadFile(filepath.Join(dir, "held"))
+	check(t, err)
+	if n := strings.Count(string(held), "\n"); n != 5 {
+		t.Errorf("%d records through one descriptor, 5 are wanted", n)
+	}
+}
