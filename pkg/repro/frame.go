@@ -41,6 +41,9 @@ func (w *writer) header(out *strings.Builder, run rundir.RunMeta, print rundir.F
 	for _, m := range sortedKeys(print) {
 		var versions []string
 		for _, what := range sortedKeys(print[m]) {
+			if what == "boot_id" || what == "hostname" {
+				continue
+			}
 			versions = append(versions, what+" "+print[m][what])
 		}
 		say("%s: %s", m, strings.Join(versions, ", "))
