@@ -63,7 +63,7 @@ func (w *writer) onHandle(s *rundir.Step, rest []rundir.Step, h string) {
 	c := s.Call
 	switch c.Op {
 	case "write_record", "write":
-		w.told(s, rest, h, fmt.Sprintf("write %s %d", bare(token(c)), c.Size))
+		w.told(s, rest, h, strings.TrimSuffix(fmt.Sprintf("write %s %d %d", bare(token(c)), c.Size, c.Offset), " 0"))
 		if c.Fsync {
 			w.told(s, rest, h, "fsync")
 		}
@@ -189,6 +189,10 @@ func operands(c *rundir.StepCall) []string {
 		}
 	}
 	var out []string
+	if c.Offset > 0 && !has("append") {
+		oflag = append(oflag, "seek_bytes")
+		out = append(out, fmt.Sprintf("seek=%d", c.Offset))
+	}
 	if len(conv) > 0 {
 		out = append(out, "conv="+strings.Join(conv, ","))
 	}

@@ -282,6 +282,8 @@ func TestCallsOnThisMachine(t *testing.T) {
 		step(rundir.Step{Do: rundir.DoAwait, Stream: "d", Count: 3}),
 		step(rundir.Step{Do: rundir.DoAwait, Stream: "a", Count: 5}),
 		call("worker2", rundir.StepCall{Op: "write_record", FD: 1, Token: "mine", Size: 64, Fsync: true}),
+		call("worker2", rundir.StepCall{Op: "write_record", FD: 1, Token: "more", Size: 64, Offset: 64}),
+		call("worker2", rundir.StepCall{Op: "write_record", Path: dir + "/lock", Flags: []string{"wronly"}, Token: "most", Size: 64, Offset: 128, Close: true}),
 		call("worker2", rundir.StepCall{Op: "lock", FD: 1, Lock: "posix unlock"}),
 		step(rundir.Step{Do: rundir.DoStop, Stream: "a"}),
 		step(rundir.Step{Do: rundir.DoStop, Stream: "d"}),
@@ -307,7 +309,7 @@ func TestCallsOnThisMachine(t *testing.T) {
 	rest := string(out)
 	for _, want := range []string{
 		"A writes v1", "B reads " + dir + "/r: v1", "f_lock: lock posix write: ok", "f_lock_2: lock posix write: Resource temporarily unavailable",
-		"read_held_ro_r on B sees: v2 (4096 bytes)", "f_lock: write mine 64: ok", "f_lock_2: lock posix write: ok", "f_lock_2: read: ok mine (64 bytes)", "| s", "what happened",
+		"read_held_ro_r on B sees: v2 (4096 bytes)", "f_lock: write mine 64: ok", "f_lock_2: lock posix write: ok", "f_lock_2: read: ok mine (192 bytes)", "| s", "what happened",
 	} {
 		_, after, ok := strings.Cut(rest, want)
 		if !ok {

@@ -14,6 +14,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/payload"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
@@ -164,6 +165,12 @@ func noteCall(ctx context.Context, machine string, req proto.Request, t agent.Ti
 	call := &rundir.StepCall{
 		Op: string(req.Op), FD: req.FD, Path: req.Path, To: req.To, Offset: req.Offset, Size: req.Size,
 		Token: req.Token, Fsync: req.Fsync, Close: req.Close, Lane: req.Lane,
+	}
+	if len(req.Data) > 0 {
+		call.Size = int64(len(req.Data))
+		if r, _, ok := payload.ParseRecord(req.Data); ok {
+			call.Token = recordValue(r)
+		}
 	}
 	for _, f := range req.Flags {
 		call.Flags = append(call.Flags, string(f))

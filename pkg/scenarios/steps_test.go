@@ -12,6 +12,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/kube"
+	"github.com/nfsim/nfsim/pkg/payload"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
@@ -73,6 +74,10 @@ func TestStepsOfOneKindInARowAreOne(t *testing.T) {
 
 func TestStepOfACall(t *testing.T) {
 	t.Parallel()
+	record, err := payload.Record{Client: "worker1", Seq: 7}.Append(nil, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		req  proto.Request
 		resp proto.Response
@@ -88,7 +93,7 @@ func TestStepOfACall(t *testing.T) {
 		"what finds a container is none":       {proto.Request{Op: proto.OpReadFile, Path: "/run/x/init.pid"}, proto.Response{}, nil},
 		"what asks nothing of a file is none":  {proto.Request{Op: proto.OpMono}, proto.Response{}, nil},
 		"what was not answered has not ended":  {proto.Request{Op: proto.OpStat, Path: "/f"}, proto.Response{Hung: true}, &rundir.StepCall{Op: "stat", Path: "/f"}},
-		"data is not kept, only what tells it": {proto.Request{Op: proto.OpWrite, FD: 1, Data: []byte("x"), Token: "t", Size: 8}, proto.Response{}, &rundir.StepCall{Op: "write", FD: 1, Token: "t", Size: 8}},
+		"data is not kept, only what tells it": {proto.Request{Op: proto.OpWriteRecord, FD: 1, Data: record, Offset: 5}, proto.Response{}, &rundir.StepCall{Op: "write_record", FD: 1, Token: "worker1#7", Size: 64, Offset: 5}},
 	} {
 		c := &Cell{}
 		noteCall(withScribe(t.Context(), c), "worker1", tt.req, agent.Timed{Response: tt.resp, Invoked: 1, Returned: 2})
