@@ -177,12 +177,12 @@ func (w *writer) found(s *rundir.Step) {
 // append notes a pod's writer, which is in its manifest, or starts another one.
 func (w *writer) append(s *rundir.Step) {
 	if s.In != "" {
-		w.streams[s.Stream] = stream{kind: s.Do, file: w.inExport(s.Path), who: bare(s.Name)}
+		w.streams[s.Stream] = stream{kind: s.Do, file: w.inExport(s), who: bare(s.Name)}
 		w.comment("from here on pod %s appends its records to %s", s.In, s.Path)
 		return
 	}
 	name := w.unique("append " + s.Name + " " + path.Base(s.Path))
-	st := stream{name: name, kind: s.Do, file: w.inExport(s.Path), who: bare(s.Name), role: w.role(s.Machine)}
+	st := stream{name: name, kind: s.Do, file: w.inExport(s), who: bare(s.Name), role: w.role(s.Machine)}
 	w.streams[s.Stream] = st
 	operands := map[string]string{
 		"fsync": "oflag=append conv=notrunc,fsync", "fdatasync": "oflag=append conv=notrunc,fdatasync",
@@ -194,30 +194,15 @@ func (w *writer) append(s *rundir.Step) {
 	w.line("appender %s %s %s %s %g %d %s", name, st.role, bare(s.Name), w.word(s.Path), float64(s.EveryNS)/1e9, s.Count, operands)
 }
 
-// exported is where a file that a pod or a worker's mount has lies on the server.
-func (w *writer) exported(file string) string {
-	for _, s := range w.steps {
-		switch {
-		case s.Do == rundir.DoPod && strings.HasPrefix(file, s.Pod.Mount+"/"):
-			return w.exportPath() + strings.TrimPrefix(file, s.Pod.Mount)
-		case s.Do == rundir.DoMount && strings.HasPrefix(file, s.Path+"/"):
-			return w.exportPath() + strings.TrimPrefix(file, s.Path)
+// inExport is where the file of an append lies on the server, as a word.
+func (w *writer) inExport(s *rundir.Step) string {
+	for i := range w.steps {
+		if e := &w.steps[i]; e.Do == rundir.DoExport {
+			return w.word(e.Path + "/" + s.Source)
 		}
 	}
-	return file
+	return w.word(s.Path)
 }
-
-func (w *writer) exportPath() string {
-	for _, s := range w.steps {
-		if s.Do == rundir.DoExport {
-			return s.Path
-		}
-	}
-	return ""
-}
-
-// inExport is exported as a word of the script.
-func (w *writer) inExport(file string) string { return w.word(w.exported(file)) }
 
 func (w *writer) poll(s *rundir.Step) {
 	st := stream{kind: s.Do, role: w.role(s.Machine)}
@@ -257,7 +242,7 @@ func (w *writer) watch(s *rundir.Step) {
 	n := w.pods[s.In]
 	test := ""
 	switch {
-	case s.Name == "host-unmounted":
+	case s.Options == "mounts":
 		test = "grep -qF " + quote(" "+s.Path+" ") + " /proc/1/mountinfo"
 	case s.Path != "":
 		test = "[ -e " + quote(s.Path) + " ]"

@@ -43,8 +43,8 @@ func kubeletSteps() []rundir.Step {
 	dir := "/var/lib/kubelet/pods/" + uid
 	host := dir + "/volumes/kubernetes.io~nfs/" + testSpace + "-cell-1"
 	container := "c0ffee"
-	watch := func(stream, event, path string) rundir.Step {
-		return rundir.Step{T: 9 * sec, Do: rundir.DoWatch, Stream: stream, Name: event, Machine: "worker2", In: "cell-1", Path: path}
+	watch := func(stream, event, kind, path string) rundir.Step {
+		return rundir.Step{T: 9 * sec, Do: rundir.DoWatch, Stream: stream, Name: event, Machine: "worker2", In: "cell-1", Path: path, Options: kind}
 	}
 	ended := func(event string, at int64) rundir.Step {
 		return rundir.Step{T: 30 * sec, End: at * sec, Do: rundir.DoAwait, Name: event, Machine: "worker2", In: "cell-1", WithinNS: 180 * sec}
@@ -63,12 +63,12 @@ func kubeletSteps() []rundir.Step {
 			UID: uid, Container: container, PID: 4711, PIDFile: "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + container + "/init.pid", Dir: dir, HostMount: host, Mount: "/data",
 		}},
 		{T: 7 * sec, Do: rundir.DoPoll, Stream: "server s1", Machine: "server", Path: testExport + "/log", Options: "tail"},
-		{T: 7*sec + 1, Do: rundir.DoAppend, Stream: "pod s1", Machine: "worker2", In: "cell-1", Name: "pod", Path: "/data/log", Options: "fsync", EveryNS: sec / 10},
+		{T: 7*sec + 1, Do: rundir.DoAppend, Stream: "pod s1", Machine: "worker2", In: "cell-1", Name: "pod", Path: "/data/log", Source: "log", Options: "fsync", EveryNS: sec / 10},
 		{T: 7*sec + 2, End: 8 * sec, Do: rundir.DoAwait, Stream: "pod s1", Count: 10, WithinNS: 180 * sec},
 		{T: 8 * sec, End: 8*sec + 1, Do: rundir.DoAwait, Stream: "server s1", Count: 3},
-		watch("worker2 s1", "host-unmounted", host),
-		watch("worker2 s2", "writer-dead", ""),
-		watch("worker2 s3", "poddir-gone", dir),
+		watch("worker2 s1", "host-unmounted", "mounts", host),
+		watch("worker2 s2", "writer-dead", "process", ""),
+		watch("worker2 s3", "poddir-gone", "poller", dir),
 		{T: 10 * sec, Do: rundir.DoPhase, Name: "fault: kubelet-stop on worker2"},
 		{T: 10 * sec, End: 12 * sec, Do: rundir.DoInject, Name: "kubelet-stop", Machine: "worker2", Script: "systemctl stop 'kubelet.service'\n", Proof: "state=$(systemctl is-active kubelet)\n[ \"$state\" != active ]\n", WithinNS: 60 * sec},
 		{T: 13 * sec, Do: rundir.DoPhase, Name: "delete with the kubelet down"},
@@ -111,8 +111,8 @@ func nfsSteps() []rundir.Step {
 		call(8, 9, "worker2", "", rundir.StepCall{Op: "open", FD: 4, Path: mnt + "d/lock", Flags: []string{"rdwr", "creat"}, Lane: "l"}),
 		call(9, 10, "worker1", "", rundir.StepCall{Op: "open", FD: 1, Path: mnt + "d/lock", Flags: []string{"rdwr", "creat"}, Lane: "l"}),
 		call(10, 11, "worker2", "", rundir.StepCall{Op: "lock", FD: 4, Lock: "posix write", Lane: "l"}),
-		{T: 12 * sec, Do: rundir.DoAppend, Stream: "worker2 s1", Machine: "worker2", Name: "worker2", Path: mnt + "d/log", Options: "fsync", EveryNS: 4 * sec / 10},
-		{T: 12*sec + 1, Do: rundir.DoAppend, Stream: "worker2 s2", Machine: "worker2", Name: "worker2", Path: mnt + "d/unflushed", Options: "none", EveryNS: 4 * sec / 10, Count: 20},
+		{T: 12 * sec, Do: rundir.DoAppend, Stream: "worker2 s1", Machine: "worker2", Name: "worker2", Path: mnt + "d/log", Source: "d/log", Options: "fsync", EveryNS: 4 * sec / 10},
+		{T: 12*sec + 1, Do: rundir.DoAppend, Stream: "worker2 s2", Machine: "worker2", Name: "worker2", Path: mnt + "d/unflushed", Source: "d/unflushed", Options: "none", EveryNS: 4 * sec / 10, Count: 20},
 		{T: 13 * sec, Do: rundir.DoPoll, Stream: "worker1 s1", Machine: "worker1", Path: mnt + "d/s", Options: "reopen", EveryNS: sec},
 		{T: 13*sec + 1, Do: rundir.DoPoll, Stream: "worker1 s2", Machine: "worker1", Path: mnt + "d/s", Options: "read_held_ro", EveryNS: sec / 20},
 		{T: 14 * sec, End: 15 * sec, Do: rundir.DoAwait, Stream: "worker2 s1", Count: 3},

@@ -94,8 +94,11 @@ func (w *writer) header(out *strings.Builder, run rundir.RunMeta, print rundir.F
 	if w.uses("EXPORT") {
 		out.WriteString("# A new directory on the server, which is exported; it is left there.\nEXPORT=${EXPORT:-/srv/nfs-repro-$$}\n")
 	}
-	if w.uses("MNT") {
-		out.WriteString("# Where it is mounted on the workers.\nMNT=${MNT:-/mnt/nfs-repro}\n")
+	for i, name := range w.mountPoints() {
+		if i == 0 {
+			out.WriteString("# Where it is mounted on the workers.\n")
+		}
+		fmt.Fprintf(out, "%s=${%s:-/mnt/nfs-repro%s}\n", name, name, strings.TrimPrefix(name, "MNT"))
 	}
 	if w.uses("kc") {
 		out.WriteString("# KUBECONFIG is kubectl's own.\nKUBECTL=${KUBECTL:-kubectl}\nNS=${NS:-nfs-repro}\n")

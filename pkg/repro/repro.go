@@ -149,7 +149,11 @@ func (w *writer) learn(s *rundir.Step) {
 		if addr, _, ok := strings.Cut(s.Source, ":/"); ok {
 			w.let(strings.Trim(addr, "[]"), "SERVER_ADDR", true)
 		}
-		w.let(s.Path, "MNT", false)
+		name := "MNT"
+		if n := len(w.mountPoints()); n > 0 {
+			name = fmt.Sprintf("MNT_%d", n+1)
+		}
+		w.let(s.Path, name, false)
 	case rundir.DoRequest:
 		if s.Request.Resource == "namespaces" && s.Request.Verb == "create" {
 			w.let(nameIn(s.Request), "NS", false)
@@ -171,6 +175,18 @@ func (w *writer) learn(s *rundir.Step) {
 		}
 	default:
 	}
+}
+
+// mountPoints are the variables of the mount points so far.
+func (w *writer) mountPoints() []string {
+	var out []string
+	for _, v := range w.vars {
+		if strings.HasPrefix(v.name, "MNT") {
+			out = append(out, v.name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // let has a variable stand for a text from now on.

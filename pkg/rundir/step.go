@@ -24,9 +24,9 @@ const (
 	DoInject   Do = "inject"   // Name, Machine, Script, Proof, WithinNS; no Script: done from outside of the machine
 	DoHeal     Do = "heal"     // Name, Machine, Script, Proof, WithinNS; no Script: nothing but the proof
 	DoPod      Do = "pod"      // Name, Machine, Pod: where a pod's container was found on its node
-	DoAppend   Do = "append"   // Stream, Name (client), Machine, Path, Options (none, fsync, osync, close), EveryNS; Pod's name in In
+	DoAppend   Do = "append"   // Stream, Name (client), Machine, In, Path, Source (below the export), Options (none, fsync, osync, close), EveryNS, Count (at most)
 	DoPoll     Do = "poll"     // Stream, Machine, Path, Options (how), EveryNS: looked at again and again
-	DoWatch    Do = "watch"    // Stream, Name (event), Machine, In (pod), Path: waited for the end of
+	DoWatch    Do = "watch"    // Stream, Name (event), Machine, In (pod), Path, Options (mounts, process, poller): waited for the end of
 	DoStop     Do = "stop"     // Stream
 	DoAwait    Do = "await"    // Name (event), Machine, In (pod), WithinNS; or Stream and Count: so many more rounds of it
 	DoWait     Do = "wait"     // WithinNS: time was let pass
@@ -56,7 +56,7 @@ type Step struct {
 	Stream   string `json:"stream,omitempty"`
 	In       string `json:"in,omitempty"` // the pod, where it is one
 	Path     string `json:"path,omitempty"`
-	Source   string `json:"source,omitempty"` // of a mount, SERVER:/PATH
+	Source   string `json:"source,omitempty"` // of a mount SERVER:/PATH; of an append the file below the export
 	Options  string `json:"options,omitempty"`
 	Script   string `json:"script,omitempty"` // POSIX shell, run as root
 	Proof    string `json:"proof,omitempty"`  // POSIX shell, run again and again until it exits 0

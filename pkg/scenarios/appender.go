@@ -68,7 +68,9 @@ func (f *follower) await(ctx context.Context, what string, holds func(f *followe
 
 // stop ends the stream and waits until everything it reported was noted.
 func (f *follower) stop(ctx context.Context) (proto.StreamEnd, error) {
-	note(ctx, rundir.Step{Do: rundir.DoStop, Stream: f.name})
+	if f.name != "" {
+		note(ctx, rundir.Step{Do: rundir.DoStop, Stream: f.name})
+	}
 	end, err := f.stream.Stop(ctx)
 	if err != nil {
 		return end, err
@@ -128,7 +130,7 @@ func (c *Cell) append(ctx context.Context, client *agent.Client, machine, name, 
 		c.op(machine, op)
 	})
 	f.name = noteStream(ctx, client, s.ID(), rundir.Step{
-		Do: rundir.DoAppend, Name: name, Machine: machine, Path: spec.Path, Options: spec.Sync, Count: spec.MaxRecords, EveryNS: spec.IntervalUS * 1000,
+		Do: rundir.DoAppend, Name: name, Machine: machine, Path: spec.Path, Source: file, Options: spec.Sync, Count: spec.MaxRecords, EveryNS: spec.IntervalUS * 1000,
 	})
 	return f, nil
 }

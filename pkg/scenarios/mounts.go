@@ -62,6 +62,7 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 		err = b.pauseBefore(ctx, PauseTeardown, b.Cells, "everything is taken down")
 	}
 	note(ctx, rundir.Step{Do: rundir.DoTeardown})
+	ctx = withoutPauses(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
 	defer cancel()
 	b.Phase("tear down")

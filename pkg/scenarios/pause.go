@@ -50,10 +50,19 @@ type Pausing struct {
 	Lines  []string
 }
 
+type noPauseKey struct{}
+
+// withoutPauses returns a context for what puts things back: nobody is asked to
+// look any more.
+func withoutPauses(ctx context.Context) context.Context {
+	return context.WithValue(ctx, noPauseKey{}, true)
+}
+
 // pauseBefore stands still if this is where it was asked to. What puts things
-// back after a failure has a context that cannot end: it is not kept waiting.
+// back after a failure is not kept waiting: its context cannot end, or it is that
+// of the teardown.
 func (b *Batch) pauseBefore(ctx context.Context, at PausePoint, cells []*Cell, next string) error {
-	if b.Pause == nil || b.Pause.At != at || ctx.Done() == nil {
+	if b.Pause == nil || b.Pause.At != at || ctx.Done() == nil || ctx.Value(noPauseKey{}) != nil {
 		return nil
 	}
 	b.Phase("paused before: " + next)

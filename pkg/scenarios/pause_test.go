@@ -116,6 +116,9 @@ func TestPauseIsNotForTeardown(t *testing.T) {
 	if err := p.pauseBefore(context.WithoutCancel(t.Context()), PauseRecovery, p.Cells, "x"); err != nil || len(p.happened) > 0 {
 		t.Errorf("%v, %q", err, p.happened)
 	}
+	if err := p.pauseBefore(withoutPauses(t.Context()), PauseRecovery, p.Cells, "x"); err != nil || len(p.happened) > 0 {
+		t.Errorf("%v, %q", err, p.happened)
+	}
 	if err := p.pauseBefore(t.Context(), PauseRecovery, p.Cells, "x"); err != nil || len(p.happened) != 1 {
 		t.Errorf("%v, %q", err, p.happened)
 	}

@@ -138,7 +138,7 @@ func (b *Batch) watchGone(ctx context.Context, w *workload, event string, spec p
 		result <- fmt.Errorf("watch for %s: %w", event, err)
 		return result
 	}
-	name := noteStream(ctx, v.client, s.ID(), rundir.Step{Do: rundir.DoWatch, Name: event, Machine: v.machine, In: w.name(), Path: spec.Path})
+	name := noteStream(ctx, v.client, s.ID(), rundir.Step{Do: rundir.DoWatch, Name: event, Machine: v.machine, In: w.name(), Path: spec.Path, Options: spec.Kind})
 	go func() {
 		for ev := range s.Events() {
 			if ev.Errno == "ENOENT" || ev.Found != nil && !*ev.Found {

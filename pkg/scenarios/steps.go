@@ -230,7 +230,7 @@ func pollStep(machine string, spec proto.StreamSpec) rundir.Step {
 func (w *workload) noteFound(ctx context.Context, before string) {
 	note(ctx, rundir.Step{Do: rundir.DoPod, Name: w.name(), Machine: w.at.Name, Pod: &rundir.StepPod{
 		UID: string(w.pod.UID), Container: w.containerID, PID: w.pid, PIDFile: w.at.Runtime().State + "/" + w.containerID + "/init.pid",
-		Dir: w.podDir(), HostMount: w.hostMount, Mount: kube.DefaultMountPath, Ignores: w.plan.ignoreTerm, Previous: before,
+		Dir: w.podDir(), HostMount: w.hostMount, Mount: w.plan.mountPath(), Ignores: w.plan.ignoreTerm, Previous: before,
 	}})
 }
 

@@ -44,7 +44,7 @@ if ($every) { while (print look(), "\n") { select(undef, undef, undef, $every) }
 print "open\n";
 while (my $line = <STDIN>) {
   my ($do, @a) = split " ", $line; my $ok = 1; my $said = "";
-  if ($do eq "write") { sysseek($h, 0, 0) unless $mode & O_APPEND; $ok = defined syswrite($h, substr("$a[0]\n" x $a[1], 0, $a[1])) }
+  if ($do eq "write") { sysseek($h, $a[2] || 0, 0) unless $mode & O_APPEND; $ok = defined syswrite($h, substr("$a[0]\n" x $a[1], 0, $a[1])) }
   elsif ($do eq "read") { $said = look() }
   elsif ($do eq "fsync") { $ok = $h->sync }
   elsif ($do eq "stat") { my @s = stat $h; $ok = @s; $said = "$s[7] bytes, $s[3] links" }
