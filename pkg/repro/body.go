@@ -99,10 +99,11 @@ func orSo(s *rundir.Step) string {
 
 func (w *writer) export(s *rundir.Step) {
 	script := fmt.Sprintf(`mkdir -p %[1]s /etc/exports.d
-echo %[1]s'*('%[2]s",fsid=$(cat /proc/sys/kernel/random/uuid))" >/etc/exports.d/nfs-repro.exports
+echo %[1]s' *('%[2]s",fsid=$(cat /proc/sys/kernel/random/uuid))" >>/etc/exports.d/nfs-repro.exports
 exportfs -a`, quote(s.Path), quote(s.Options))
 	w.line("\nsay '== export'")
-	w.line("exported=yes")
+	dir, _ := w.expand(bare(s.Path))
+	w.line("exported=\"$exported %s\"", dir)
 	w.line("on SERVER %s", w.script(script))
 }
 
@@ -197,7 +198,7 @@ func (w *writer) append(s *rundir.Step) {
 // inExport is where the file of an append lies on the server, as a word.
 func (w *writer) inExport(s *rundir.Step) string {
 	for i := range w.steps {
-		if e := &w.steps[i]; e.Do == rundir.DoExport {
+		if e := &w.steps[i]; e.Do == rundir.DoExport { // the first is the cell's own
 			return w.word(e.Path + "/" + s.Source)
 		}
 	}

@@ -193,8 +193,8 @@ func (w *writer) finish() string {
 	}
 	slices.Reverse(w.mounts)
 	line(`if [ -n "$exported" ]; then
-		on SERVER "mv /etc/exports.d/nfs-repro.exports /run/ && exportfs -u '*:$EXPORT'"
-		say "what was written is left in $EXPORT on the server"
+		on SERVER "mv /etc/exports.d/nfs-repro.exports /run/; for dir in $exported; do exportfs -u \"*:\$dir\"; done"
+		say "what was written is left on the server:$exported"
 	fi`)
 	line(`rm -rf "$tmp"`)
 	out.WriteString("}\n\nexported=''\n")

@@ -144,7 +144,9 @@ func (w *writer) learn(s *rundir.Step) {
 	switch s.Do {
 	case rundir.DoExport:
 		w.roles[s.Machine] = roleServer
-		w.let(s.Path, "EXPORT", false)
+		if !slices.ContainsFunc(w.vars, func(v variable) bool { return v.name == "EXPORT" }) {
+			w.let(s.Path, "EXPORT", false)
+		}
 	case rundir.DoMount:
 		if addr, _, ok := strings.Cut(s.Source, ":/"); ok {
 			w.let(strings.Trim(addr, "[]"), "SERVER_ADDR", true)

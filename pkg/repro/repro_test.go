@@ -131,7 +131,7 @@ func TestScriptsRun(t *testing.T) {
 			cmd := exec.CommandContext(ctx, "sh", "-c", text)
 			cmd.Env = append(os.Environ(),
 				"PATH="+dir+":"+os.Getenv("PATH"), "LOG="+log, "SSH_A=ssh A", "SSH_B=ssh B", "SSH_SERVER=ssh SERVER", "RESET=ssh RESET",
-				"NODE_A=nodeA", "SERVER_ADDR=10.9.8.7", "KUBECTL=kubectl", "NS=nfs-repro", "EXPORT=/srv/x y", "TMPDIR="+t.TempDir(),
+				"NODE_A=nodeA", "SERVER_ADDR=10.9.8.7", "KUBECTL=kubectl", "NS=nfs-repro", "EXPORT=/srv/x-y", "TMPDIR="+t.TempDir(),
 			)
 			cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 			cmd.WaitDelay = 5 * time.Second

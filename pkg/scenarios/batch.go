@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,10 +177,7 @@ func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (
 		return nil, err
 	}
 	spec = b.lastingBeyondPauses(spec)
-	end := begin(ctx, rundir.Step{
-		Do: rundir.DoInject, Name: spec.Name, Machine: spec.Machine, Script: spec.Inject, Proof: spec.Prove,
-		WithinNS: cmp.Or(spec.ProveWithin, fault.DefaultProveWithin).Nanoseconds(),
-	})
+	end := injecting(ctx, spec)
 	stop := waiting(ctx)
 	active, err := b.Injector.Inject(ctx, spec)
 	stop()
@@ -198,10 +194,7 @@ func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (
 			ctx := withScribe(ctx, cells...)
 			// A pause that is broken off heals all the sooner.
 			paused := b.pauseBefore(ctx, PauseRecovery, cells, fmt.Sprintf("fault %s is undone on %s", spec.Name, spec.Machine))
-			end := begin(ctx, rundir.Step{
-				Do: rundir.DoHeal, Name: spec.Name, Machine: spec.Machine, Script: spec.Undo, Proof: spec.ProveUndone,
-				WithinNS: cmp.Or(spec.HealWithin, fault.DefaultHealWithin).Nanoseconds(),
-			})
+			end := healing(ctx, spec)
 			stop := waiting(ctx)
 			healed = errors.Join(paused, active.Heal(ctx))
 			stop()

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
+	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/payload"
 	"github.com/nfsim/nfsim/pkg/rundir"
@@ -121,6 +123,21 @@ func oneLine(text string) string {
 // awaiting begins the wait for an event of a machine, or of a pod on it.
 func awaiting(ctx context.Context, event, machine, pod string) (end func(err error)) {
 	return begin(ctx, rundir.Step{Do: rundir.DoAwait, Name: event, Machine: machine, In: pod})
+}
+
+// injecting begins the injection of a fault, and healing its undo.
+func injecting(ctx context.Context, spec fault.Spec) (end func(err error)) {
+	return begin(ctx, rundir.Step{
+		Do: rundir.DoInject, Name: spec.Name, Machine: spec.Machine, Script: spec.Inject, Proof: spec.Prove,
+		WithinNS: cmp.Or(spec.ProveWithin, fault.DefaultProveWithin).Nanoseconds(),
+	})
+}
+
+func healing(ctx context.Context, spec fault.Spec) (end func(err error)) {
+	return begin(ctx, rundir.Step{
+		Do: rundir.DoHeal, Name: spec.Name, Machine: spec.Machine, Script: spec.Undo, Proof: spec.ProveUndone,
+		WithinNS: cmp.Or(spec.HealWithin, fault.DefaultHealWithin).Nanoseconds(),
+	})
 }
 
 // requestStep is a change that was asked of the API server.

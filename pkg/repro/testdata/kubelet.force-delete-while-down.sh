@@ -263,8 +263,8 @@ finish() {
 	for job in $jobs; do end "$job"; done
 	unmount B "${MNT}"
 	if [ -n "$exported" ]; then
-		on SERVER "mv /etc/exports.d/nfs-repro.exports /run/ && exportfs -u '*:$EXPORT'"
-		say "what was written is left in $EXPORT on the server"
+		on SERVER "mv /etc/exports.d/nfs-repro.exports /run/; for dir in $exported; do exportfs -u \"*:\$dir\"; done"
+		say "what was written is left on the server:$exported"
 	fi
 	rm -rf "$tmp"
 }
@@ -275,9 +275,9 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 say '== export'
-exported=yes
+exported="$exported ${EXPORT}"
 on SERVER "mkdir -p '${EXPORT}' /etc/exports.d
-echo '${EXPORT}''*(''rw,sync,no_root_squash'\",fsid=\$(cat /proc/sys/kernel/random/uuid))\" >/etc/exports.d/nfs-repro.exports
+echo '${EXPORT}'' *(''rw,sync,no_root_squash'\",fsid=\$(cat /proc/sys/kernel/random/uuid))\" >>/etc/exports.d/nfs-repro.exports
 exportfs -a"
 
 say '== start pods' # at 1.0 s of the trial

@@ -357,8 +357,8 @@ finish() {
 	unmount B "${MNT}"
 	unmount A "${MNT}"
 	if [ -n "$exported" ]; then
-		on SERVER "mv /etc/exports.d/nfs-repro.exports /run/ && exportfs -u '*:$EXPORT'"
-		say "what was written is left in $EXPORT on the server"
+		on SERVER "mv /etc/exports.d/nfs-repro.exports /run/; for dir in $exported; do exportfs -u \"*:\$dir\"; done"
+		say "what was written is left on the server:$exported"
 	fi
 	rm -rf "$tmp"
 }
@@ -369,9 +369,9 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 say '== export'
-exported=yes
+exported="$exported ${EXPORT}"
 on SERVER "mkdir -p '${EXPORT}' /etc/exports.d
-echo '${EXPORT}''*(''rw,sync'\",fsid=\$(cat /proc/sys/kernel/random/uuid))\" >/etc/exports.d/nfs-repro.exports
+echo '${EXPORT}'' *(''rw,sync'\",fsid=\$(cat /proc/sys/kernel/random/uuid))\" >>/etc/exports.d/nfs-repro.exports
 exportfs -a"
 on A "mkdir -p '${MNT}' && timeout -k 2 30 mount -t nfs -o vers=3,soft '${SERVER_ADDR}:${EXPORT}' '${MNT}'" # took 1.0 s
 show A "grep -F ' ${MNT} ' /proc/1/mountinfo"
