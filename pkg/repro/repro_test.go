@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,6 +107,15 @@ case "$*" in *"-f -"*) cat >>"$LOG" ;; esac
 	return dir
 }
 
+// inGroup has a script run in a process group of its own, which ends with the
+// test, whatever the script left behind.
+func inGroup(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // most often nobody is left
+}
+
 // TestScriptsRun runs the goldens on machines that are none: every command has
 // to be there, and everything has to be put back.
 func TestScriptsRun(t *testing.T) {
@@ -133,8 +143,8 @@ func TestScriptsRun(t *testing.T) {
 				"PATH="+dir+":"+os.Getenv("PATH"), "LOG="+log, "SSH_A=ssh A", "SSH_B=ssh B", "SSH_SERVER=ssh SERVER", "RESET=ssh RESET",
 				"NODE_A=nodeA", "SERVER_ADDR=10.9.8.7", "KUBECTL=kubectl", "NS=nfs-repro", "EXPORT=/srv/x-y", "TMPDIR="+t.TempDir(),
 			)
-			cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-			cmd.WaitDelay = 5 * time.Second
+			inGroup(t, cmd)
+			cmd.WaitDelay = 20 * time.Second
 			out, err := cmd.CombinedOutput()
 			asked, readErr := os.ReadFile(log)
 			check(t, readErr)
@@ -300,8 +310,8 @@ func TestCallsOnThisMachine(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", script)
 	cmd.Env = append(os.Environ(), "SSH_A=sh -c", "SSH_B=sh -c", "SSH_SERVER=sh -c", "TMPDIR="+t.TempDir())
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 5 * time.Second
+	inGroup(t, cmd)
+	cmd.WaitDelay = 20 * time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
