@@ -115,7 +115,7 @@ came() {
 watch() {
 	(
 		limit=$longest
-		on "$2" "while $3; do echo .; sleep 0.2; done" >/dev/null 2>&1 || exit 0
+		on "$2" "while $3; do echo .; sleep 1; done" >/dev/null 2>&1 || exit 0
 		now >"$tmp/$1.over"
 		happened "$1"
 	) &
@@ -129,7 +129,7 @@ over() { [ -s "$tmp/$1.over" ]; }
 follow() {
 	(
 		limit=$longest
-		on SERVER "old=; while :; do new=\$(stat -c %s '$2' 2>&1); [ \"\$new\" = \"\$old\" ] || echo \"\$new\"; old=\$new; sleep 0.1; done" |
+		on SERVER "old=; while :; do new=\$(stat -c %s '$2' 2>&1); [ \"\$new\" = \"\$old\" ] || echo \"\$new\"; old=\$new; sleep 0.5; done" |
 			while read -r size; do echo "$(now) last byte in $2 on the server ($size bytes)" >"$tmp/$1.last"; done
 	) &
 	jobs="$jobs $!"
