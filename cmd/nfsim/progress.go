@@ -26,7 +26,9 @@ type progress struct {
 	trackers map[string]*goprogress.Tracker
 }
 
-func newProgress(err io.Writer, plan run.Plan) *progress {
+// newProgress shows a plan's execution; lively asks for a live display, where
+// there is a terminal for it.
+func newProgress(err io.Writer, plan run.Plan, lively bool) *progress {
 	total := 0
 	for _, b := range plan.Batches {
 		if b.NotApplicable == "" {
@@ -34,7 +36,7 @@ func newProgress(err io.Writer, plan run.Plan) *progress {
 		}
 	}
 	p := &progress{err: err, total: total, began: time.Now(), trackers: map[string]*goprogress.Tracker{}}
-	if f, ok := err.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+	if f, ok := err.(*os.File); ok && lively && isatty.IsTerminal(f.Fd()) {
 		p.live = goprogress.NewWriter()
 		p.live.SetOutputWriter(err)
 		p.live.SetAutoStop(false)

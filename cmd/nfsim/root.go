@@ -64,6 +64,7 @@ a control that missed), 64 usage. Standard output is the result, standard error 
 		newRunCommand(s),
 		newCheckCommand(s),
 		newReportCommand(s),
+		newReproCommand(s),
 		newListCommand(s),
 		newHealCommand(s),
 		newLabCommand(s),

@@ -12,6 +12,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
 	"github.com/nfsim/nfsim/pkg/report"
+	"github.com/nfsim/nfsim/pkg/repro"
 	"github.com/nfsim/nfsim/pkg/run"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
@@ -30,6 +31,7 @@ type runFlags struct {
 	profilesFile          string
 	quick, full, unproven bool
 	plan, keepLab         bool
+	pauseAt               string
 	runs, format          string
 	lab                   string
 	spec                  qemu.Spec
@@ -55,13 +57,18 @@ long ones too (quiet times up to 70 s, faults longer than the default timers), w
 grace time of 90 s.
 
 The record is kept in the runs directory: judge it again with 'nfsim check', show it again
-with 'nfsim report'.`,
+with 'nfsim report', and repeat a cell by hand with the script that 'nfsim repro' prints.
+
+With --pause-at one cell stands still right before its setup, fault, recovery or teardown, so
+that you can look: Enter goes on, or, when standard input is no terminal, SIGCONT; Ctrl-C puts
+everything back. What is recorded then is no result, and needs no control (docs/by-hand.md).`,
 		Example: `  nfsim run
   nfsim run --scenario 'kubelet-*' --profile default,noac --repeat 3
   nfsim run --plan
   nfsim run --full --scenario 'nfs/*' --profiles mine.yaml
   nfsim run --kubelet v1.34.4 --kubernetes v1.36.3 --keep-lab
   nfsim run --lab inventory:rack4.yaml --scenario close-to-open
+  nfsim run --scenario force-delete-while-down --profile default --pause-at fault
   nfsim run --format json > matrix.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -80,6 +87,11 @@ with 'nfsim report'.`,
 			if !f.quick {
 				f.full = true
 			}
+			if cmd.Flags().Changed("pause-at") {
+				if err := checkPausePoint(f.pauseAt); err != nil {
+					return err
+				}
+			}
 			return runMatrix(cmd.Context(), s, f)
 		},
 	}
@@ -93,6 +105,7 @@ with 'nfsim report'.`,
 	flags.IntVar(&f.repeat, "repeat", 1, "executions of every cell")
 	flags.Int64Var(&f.seed, "seed", 0, "seed of everything drawn at random, recorded with the run; 0 draws one")
 	flags.BoolVar(&f.plan, "plan", false, "print what would run and about how long, and do nothing")
+	flags.StringVar(&f.pauseAt, "pause-at", "", "stand still before this `phase` of one cell: setup, fault, recovery or teardown")
 	flags.BoolVar(&f.keepLab, "keep-lab", false, "leave a lab that this run started up afterwards")
 	flags.StringVar(&f.runs, "runs", rundir.DefaultRoot, "directory of run directories")
 	flags.StringVar(&f.format, "format", formatText, "format of the matrix: text, markdown or json")
@@ -121,15 +134,19 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	}
 	plan, err := run.MakePlan(run.Request{
 		Scenarios: f.scenarios, Profiles: f.profiles, Repeat: f.repeat, Seed: f.seed, Full: f.full, Unproven: f.unproven, ProfilesFile: f.profilesFile,
+		NoControls: f.pauseAt != "",
 	}, profiles)
 	if err != nil {
+		return err
+	}
+	if err := checkPaused(f.pauseAt, plan); err != nil {
 		return err
 	}
 	if f.plan {
 		printPlan(s, plan, spec.Workers)
 		return nil
 	}
-	p := newProgress(s.Err, plan)
+	p := newProgress(s.Err, plan, f.pauseAt == "")
 	defer p.stop()
 	for _, name := range plan.Added {
 		p.Say("added %s: no run is worth anything without its control", name)
@@ -138,8 +155,12 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	recorded, err := run.Execute(ctx, used.lab, plan, run.Options{RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: used.disposable, Progress: p})
+	pauses := newPauses(s, f, used.lab)
+	recorded, err := run.Execute(ctx, used.lab, plan, run.Options{
+		RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: used.disposable, Progress: p, Pause: pauses.pauser(),
+	})
 	err = errors.Join(err, used.finish())
+	pauses.sayIfNone(p)
 	p.stop()
 	if recorded == nil {
 		return err
@@ -159,6 +180,9 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 // code that it earns.
 func judgeAndShow(s streams, recorded *rundir.Run, format string) (int, error) {
 	if _, err := run.Check(recorded); err != nil {
+		return exitInconclusive, err
+	}
+	if err := repro.WriteAll(recorded); err != nil {
 		return exitInconclusive, err
 	}
 	return show(s, recorded, format)

@@ -38,7 +38,7 @@ func rules() []rule {
 		"k8s.io/client-go/...", "golang.org/x/crypto/ssh/..."}
 	return []rule{
 		{
-			from: []string{"pkg/report/...", "pkg/compare/...", "pkg/consistency/...", "pkg/history/...", "pkg/outcome/...", "pkg/rundir/..."}, never: lab,
+			from: []string{"pkg/report/...", "pkg/repro/...", "pkg/compare/...", "pkg/consistency/...", "pkg/history/...", "pkg/outcome/...", "pkg/rundir/..."}, never: lab,
 			why: "a recorded run is judged and shown on a laptop with no lab at all",
 		},
 		{
@@ -61,6 +61,10 @@ func rules() []rule {
 		{
 			from: []string{"pkg/report"}, never: []string{"pkg/..."}, except: []string{"pkg/rundir", "pkg/history", "pkg/outcome"},
 			why: "a report shows verdicts, it does not make them",
+		},
+		{
+			from: []string{"pkg/repro"}, never: []string{"pkg/..."}, except: []string{"pkg/rundir", "pkg/history", "pkg/outcome"},
+			why: "a script is made of what was recorded, never of what a scenario's code says",
 		},
 		{
 			from: []string{"cmd/nfsim-agent"}, never: []string{"pkg/..."}, except: []string{"pkg/agent/...", "pkg/payload"},

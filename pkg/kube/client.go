@@ -50,6 +50,7 @@ func RESTConfig(kubeconfig []byte) (*rest.Config, error) {
 	config.QPS = requestsPerSecond
 	config.Burst = requestBurst
 	config.UserAgent = "nfsim"
+	config.Wrap(trace)
 	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	return config, nil
 }

@@ -44,6 +44,7 @@ type Repeat struct {
 	Status   rundir.Status        `json:"status"`
 	Dir      string               `json:"dir"`                // of the trial, relative to the run directory
 	TookS    float64              `json:"took_s"`             // s
+	Script   string               `json:"script,omitempty"`   // that repeats it by hand, relative to the run directory
 	Retries  int                  `json:"retries,omitempty"`  // earlier executions that the infrastructure spoilt
 	Outcomes []outcome.Outcome    `json:"outcomes,omitempty"` // all of them
 	Models   []rundir.ModelResult `json:"models,omitempty"`

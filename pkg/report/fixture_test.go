@@ -109,6 +109,9 @@ func record(t testing.TB, run *rundir.Run, scenario, profile string, repeat int,
 	check(t, tw.Finish(cause))
 	v.Scenario, v.Profile, v.Repeat, v.Took = scenario, profile, repeat, 12.5
 	check(t, run.WriteVerdict(v))
+	if v.Status == rundir.StatusNew {
+		check(t, run.WriteScript(v.Cell(), "#!/bin/sh\n"))
+	}
 }
 
 func check(t testing.TB, err error) {

@@ -62,6 +62,9 @@ func (r *Report) items(statuses ...rundir.Status) []item {
 		g.measured(&it)
 		if c.Status != rundir.StatusCaught {
 			it.add("again", "%s", g.repro())
+			if script := g.script(); script != "" {
+				it.add("by hand", "%s", script)
+			}
 		}
 		items = append(items, it)
 	}

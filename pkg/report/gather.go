@@ -67,7 +67,7 @@ func (g *gathering) add(at rundir.Cell, t *rundir.Trial, v *rundir.Verdict) {
 	c := g.cell(at, "")
 	r := Repeat{Repeat: at.Repeat, Status: rundir.StatusInconclusive}
 	if t != nil {
-		r.Dir, r.Retries = t.Rel, t.Meta.Retries
+		r.Dir, r.Script, r.Retries = t.Rel, t.Script(), t.Meta.Retries
 		if len(t.Meta.Repro) > 0 {
 			c.Repro = t.Meta.Repro[0]
 		}

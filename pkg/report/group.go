@@ -102,6 +102,19 @@ func (c *Cell) row() string {
 	return slashed(c.Scenario) + " " + c.Mode
 }
 
+// script names the script that repeats one trial of the group by hand: of the
+// first cell and repeat that have one.
+func (g group) script() string {
+	for _, c := range g.cells {
+		for _, rep := range c.Repeats {
+			if rep.Script != "" {
+				return rep.Script
+			}
+		}
+	}
+	return ""
+}
+
 // repro is one command that repeats all cells of the group.
 func (g group) repro() string {
 	c := g.cells[0]

@@ -27,6 +27,11 @@ func (r *Report) header() []string {
 		fmt.Sprintf("lab %s/%s, NFSv4 lease %g s, grace %g s, clock error at most %.3g ms", r.Lab.Provider, r.Lab.Name, r.LeaseS, r.GraceS, r.ClockErrMS),
 	}
 	lines = append(lines, release(r.Fingerprint)...)
+	if slices.ContainsFunc(r.cells(), func(c *Cell) bool {
+		return slices.ContainsFunc(c.Repeats, func(rep Repeat) bool { return rep.Script != "" })
+	}) {
+		lines = append(lines, "by hand: repro.sh in the directory of each trial (nfsim repro)")
+	}
 	return append(lines, fmt.Sprintf("result: %s: exit %d, %s", r.counts(), r.Exit, r.ExitWhy))
 }
 

@@ -3,6 +3,8 @@ package run
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
@@ -64,9 +66,32 @@ func judge(meta rundir.RunMeta, print rundir.Fingerprint, t *rundir.Trial, named
 	j := safely(s, evidence)
 	v.Outcomes, v.Models, v.Figures, v.Notes = j.Outcomes, j.Models, j.Figures, j.Notes
 	if s.Control {
-		return control(v, j)
+		v = control(v, j)
+	} else {
+		v = expect(v, s, j.Modes, clientReleases(print, t.Meta.Resources))
 	}
-	return expect(v, s, j.Modes, clientReleases(print, t.Meta.Resources))
+	return looked(v, t.Meta.Pauses)
+}
+
+// looked makes the verdict on a trial that stood still undecided, whatever it
+// shows: a person had the lab meanwhile, and faults lasted longer than planned.
+func looked(v rundir.Verdict, pauses []rundir.Pause) rundir.Verdict {
+	if len(pauses) == 0 {
+		return v
+	}
+	var when []string
+	for _, p := range pauses {
+		when = append(when, fmt.Sprintf("%s before %s", p.Lasted().Round(100*time.Millisecond), p.Before))
+	}
+	v.Outcomes = append(v.Outcomes, outcome.New(outcome.Inconclusive, "the trial stood still for a person to look: %s. What it shows is no result", strings.Join(when, ", ")).In("trial.json"))
+	v.Status = rundir.Worst(v.Status, rundir.StatusInconclusive)
+	if v.Status == rundir.StatusNew {
+		v.Status = rundir.StatusInconclusive
+	}
+	for i := range v.Modes {
+		v.Modes[i].Status = rundir.StatusInconclusive
+	}
+	return v
 }
 
 func unjudged(v rundir.Verdict, status rundir.Status, o outcome.Outcome) rundir.Verdict {

@@ -36,6 +36,8 @@ type Options struct {
 	// need not be removed from it one by one.
 	Disposable bool
 	Progress   Progress
+	// Pause has trials stand still for a person to look; nil: none does.
+	Pause *scenarios.Pauser
 }
 
 // Progress is told how a run goes. Its methods may be called from many
@@ -57,7 +59,7 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded 
 	if len(workers) < 2 {
 		return nil, &lab.UsageError{What: fmt.Sprintf("lab %s has %d workers", l.Name(), len(workers)), Advice: "at least 2 are needed"}
 	}
-	e := &executor{lab: l, plan: plan, progress: opts.Progress, fleet: scenarios.NewFleet(l)}
+	e := &executor{lab: l, plan: plan, progress: opts.Progress, fleet: scenarios.NewFleet(l), pause: opts.Pause}
 	defer e.fleet.Close()
 	journal, err := fault.OpenJournal(l.StateDir(), l.Name())
 	if err != nil {
@@ -126,6 +128,7 @@ type executor struct {
 	injector *fault.Injector
 	fleet    *scenarios.Fleet
 	progress Progress
+	pause    *scenarios.Pauser
 	log      io.Writer
 	logMu    sync.Mutex
 
@@ -323,6 +326,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server
 		Full: e.plan.Full, Lease: server.lease, Grace: server.grace,
 		Rand:  randOf(e.plan.Seed, p.ID),
 		Kube:  e.kubeForPods,
+		Pause: e.pause,
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
 	}
 	b.Target, b.Other = workers[0], workers[1]

@@ -28,6 +28,9 @@ type Request struct {
 	Seed      int64    // of everything that is drawn at random
 	Full      bool     // the long axes too; see scenarios.Batch
 	Unproven  bool     // also those of scenarios.Unproven
+	// NoControls leaves the controls out that were not asked for: what is recorded
+	// is for a person to look at, and no result.
+	NoControls bool
 	// ProfilesFile is where the user's own profiles come from, for commands that
 	// repeat a cell.
 	ProfilesFile string
@@ -126,7 +129,9 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 		return Plan{}, err
 	}
 	plan := Plan{Seed: req.Seed, Full: req.Full, ProfilesFile: req.ProfilesFile, Profiles: chosen}
-	selected, plan.Added = withControls(selected)
+	if !req.NoControls {
+		selected, plan.Added = withControls(selected)
+	}
 	for repeat := 1; repeat <= max(req.Repeat, 1); repeat++ {
 		for _, s := range selected {
 			plan.Batches = append(plan.Batches, batchesOf(s, profilesFor(s, chosen), repeat, req.Full)...)

@@ -39,6 +39,9 @@ func (e *executor) setServer(ctx context.Context, setting nfs.ServerSetting, dea
 	if err != nil {
 		return nil, err
 	}
+	if e.pause != nil {
+		deadman = runSettingDeadman
+	}
 	active, err := e.injector.Inject(ctx, fault.Spec{
 		Name: "server-setting", Machine: server, Deadman: deadman, ProveWithin: settingWithin, HealWithin: settingWithin,
 		Inject: sw.Inject, Undo: sw.Undo, Prove: sw.Prove, ProveUndone: sw.ProveUndone,

@@ -30,7 +30,8 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		values  []any
 	}{
 		{"run.json", []any{rundir.RunMeta{}, rundir.LabMeta{}, rundir.Batch{}, rundir.Cell{}}},
-		{"trial.json", []any{rundir.TrialMeta{}}},
+		{"trial.json", []any{rundir.TrialMeta{}, rundir.Pause{}}},
+		{"steps.jsonl", []any{rundir.Step{}, rundir.StepRequest{}, rundir.StepPod{}, rundir.StepCall{}}},
 		{"history.jsonl", []any{history.Op{}}},
 		{"faults.jsonl", []any{rundir.FaultRecord{}}},
 		{"observations.jsonl", []any{rundir.Observation{}}},

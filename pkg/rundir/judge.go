@@ -28,6 +28,30 @@ func (r *Run) WriteVerdict(v Verdict) error {
 	return nil
 }
 
+// WriteScript writes repro.sh beside the recorded trial of a cell: derived, like
+// the verdict.
+func (r *Run) WriteScript(c Cell, script string) error {
+	rel, err := trialPath(c)
+	if err != nil {
+		return fmt.Errorf("write script: %w", err)
+	}
+	if err := writeFileAtomic(filepath.Join(r.dir, rel, scriptFile), []byte(script)); err != nil {
+		return fmt.Errorf("write script: %w", err)
+	}
+	return nil
+}
+
+// Script returns the place of the trial's repro.sh, relative to the run
+// directory, or "" when it has none.
+func (t *Trial) Script() string {
+	f, err := openIn(t.Dir, scriptFile, maxJSON)
+	if err != nil {
+		return ""
+	}
+	_ = f.Close() // nothing was written
+	return t.Rel + "/" + scriptFile
+}
+
 // Verdicts reads the verdict.json of every trial that has one, sorted by cell.
 func (r *Run) Verdicts() ([]Verdict, error) {
 	var (

@@ -72,6 +72,7 @@ type TrialMeta struct {
 	WaitNS     int64    `json:"wait_ns,omitempty"`      // ns spent waiting for observed events; the rest is overhead
 	ChainNS    int64    `json:"chain_ns,omitempty"`     // ns of the longest chain of such waits, one after the other
 	Retries    int      `json:"retries,omitempty"`      // earlier executions that the infrastructure spoilt
+	Pauses     []Pause  `json:"pauses,omitempty"`       // during which a person had the lab
 	Repro      []string `json:"repro,omitempty"`        // commands that repeat the trial
 
 	Params map[string]string `json:"params,omitempty"` // of the drive: what was asked for
@@ -81,6 +82,17 @@ type TrialMeta struct {
 	Finished      bool   `json:"finished"`                 // written last; false is a trial that was cut short
 	Error         string `json:"error,omitempty"`          // why the infrastructure could not finish the trial
 }
+
+// Pause is a time for which a trial stood still, for a person to look. Times are
+// ns on the controller's monotonic clock.
+type Pause struct {
+	Before  string `json:"before"`             // the phase that came after it
+	BeganNS int64  `json:"began_ns"`           // ns
+	EndedNS int64  `json:"ended_ns,omitempty"` // ns; 0: the trial was given up in it
+}
+
+// Lasted is for how long the trial stood still; 0 when it was given up.
+func (p Pause) Lasted() time.Duration { return time.Duration(max(p.EndedNS-p.BeganNS, 0)) }
 
 // Cell returns the trial's place in the plan.
 func (m *TrialMeta) Cell() Cell {

@@ -21,7 +21,9 @@ const (
 	observationsFile = "observations.jsonl"
 	ledgerBeforeFile = "ledger-before.json"
 	ledgerAfterFile  = "ledger-after.json"
+	stepsFile        = "steps.jsonl"
 	verdictFile      = "verdict.json"
+	scriptFile       = "repro.sh"
 )
 
 // Trial is a recorded trial. Its files are read when they are asked for.

@@ -15,6 +15,7 @@ import (
 // follower drains a stream into a cell and lets others wait for its progress.
 type follower struct {
 	stream *agent.Stream
+	name   string // in steps
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every event
@@ -67,6 +68,9 @@ func (f *follower) await(ctx context.Context, what string, holds func(f *followe
 
 // stop ends the stream and waits until everything it reported was noted.
 func (f *follower) stop(ctx context.Context) (proto.StreamEnd, error) {
+	if f.name != "" {
+		note(ctx, rundir.Step{Do: rundir.DoStop, Stream: f.name})
+	}
 	end, err := f.stream.Stop(ctx)
 	if err != nil {
 		return end, err
@@ -90,7 +94,10 @@ func (f *follower) seq() int64 {
 
 // awaitSeq waits for a sequence number.
 func (f *follower) awaitSeq(ctx context.Context, what string, seq int64) error {
-	return f.await(ctx, fmt.Sprintf("%s: record %d", what, seq), func(f *follower) bool { return f.last >= seq })
+	end := begin(ctx, rundir.Step{Do: rundir.DoAwait, Stream: f.name, Count: max(seq-f.seq(), 0)})
+	err := f.await(ctx, fmt.Sprintf("%s: record %d", what, seq), func(f *follower) bool { return f.last >= seq })
+	end(err)
+	return err
 }
 
 // append starts an appender on the agent of a client and notes every record
@@ -102,7 +109,7 @@ func (c *Cell) append(ctx context.Context, client *agent.Client, machine, name, 
 		return nil, fmt.Errorf("start appender: %w", err)
 	}
 	mode := modeOfSync(spec.Sync)
-	return follow(s, func(f *follower, ev proto.Event) {
+	f := follow(s, func(f *follower, ev proto.Event) {
 		if ev.Hung {
 			c.observe(machine, rundir.Observation{T: ev.T0, Source: "pod", Event: "append-hangs", Subject: name, Detail: ev.WChan, Value: fmt.Sprint(ev.Seq)})
 			return
@@ -121,7 +128,11 @@ func (c *Cell) append(ctx context.Context, client *agent.Client, machine, name, 
 			f.last = max(f.last, ev.Seq)
 		}
 		c.op(machine, op)
-	}), nil
+	})
+	f.name = noteStream(ctx, client, s.ID(), rundir.Step{
+		Do: rundir.DoAppend, Name: name, Machine: machine, Path: spec.Path, Source: file, Options: spec.Sync, Count: spec.MaxRecords, EveryNS: spec.IntervalUS * 1000,
+	})
+	return f, nil
 }
 
 // modeOfSync is the mode of the appends of a stream with this Sync.
@@ -141,11 +152,12 @@ func modeOfSync(sync string) string {
 // tail follows a log on the server's own disk and notes when each record
 // arrived there.
 func (c *Cell) tail(ctx context.Context, server *vantage, path string) (*follower, error) {
-	s, err := server.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &proto.StreamSpec{Kind: proto.Tail, Path: path}})
+	spec := proto.StreamSpec{Kind: proto.Tail, Path: path}
+	s, err := server.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &spec})
 	if err != nil {
 		return nil, fmt.Errorf("start tail on %s: %w", server.machine, err)
 	}
-	return follow(s, func(f *follower, ev proto.Event) {
+	f := follow(s, func(f *follower, ev proto.Event) {
 		switch {
 		case ev.Gap != "":
 			c.observe(server.machine, rundir.Observation{T: ev.T1, Source: "disk", Event: "gap", Subject: path, Detail: string(ev.Gap), Value: fmt.Sprint(ev.Bytes)})
@@ -153,7 +165,9 @@ func (c *Cell) tail(ctx context.Context, server *vantage, path string) (*followe
 			f.last = max(f.last, ev.Seq)
 			c.observe(server.machine, rundir.Observation{T: ev.T1, Source: "disk", Event: recordArrived, Subject: ev.Client, Value: fmt.Sprint(ev.Seq)})
 		}
-	}), nil
+	})
+	f.name = noteStream(ctx, server.client, s.ID(), pollStep(server.machine, spec))
+	return f, nil
 }
 
 // recordArrived is the observation that a log record was seen on the

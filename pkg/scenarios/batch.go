@@ -43,6 +43,8 @@ type Batch struct {
 	Kube func(ctx context.Context) (*kube.Client, error)
 	// Phase is told what the batch is doing, in a few words.
 	Phase func(what string)
+	// Pause stands still right before the phase that it asks for; nil: never.
+	Pause *Pauser
 
 	vantages map[string]*vantage // by machine
 	waited   stopwatch
@@ -71,6 +73,7 @@ type Cell struct {
 	mu       sync.Mutex
 	err      error
 	pending  pending
+	steps    steps
 	keys     []string  // what its entries in a ledger have in common
 	workload *workload // its first pod
 	// workloads are all its pods, the first one first.
@@ -122,7 +125,7 @@ func (b *Batch) each(ctx context.Context, what string, f func(ctx context.Contex
 	var wg sync.WaitGroup
 	for _, c := range b.live() {
 		wg.Go(func() {
-			if err := f(ctx, c); err != nil {
+			if err := f(withScribe(ctx, c), c); err != nil {
 				c.fail(fmt.Errorf("%s: %w", what, err))
 			}
 		})
@@ -169,9 +172,16 @@ func (b *Batch) inject(ctx context.Context, spec fault.Spec) (heal func(context.
 // again. The fault is written to the cells' trials when it is healed, and at
 // once when it could not be proven: the judges then say NO_FAULT.
 func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (heal func(context.Context) error, err error) {
+	ctx = withScribe(ctx, cells...)
+	if err := b.pauseBefore(ctx, PauseFault, cells, fmt.Sprintf("fault %s is injected on %s", spec.Name, spec.Machine)); err != nil {
+		return nil, err
+	}
+	spec = b.lastingBeyondPauses(spec)
+	end := injecting(ctx, spec)
 	stop := waiting(ctx)
 	active, err := b.Injector.Inject(ctx, spec)
 	stop()
+	end(err)
 	if err != nil {
 		recordFault(cells, rundir.FaultRecord{Name: spec.Name, Machine: spec.Machine, Undo: spec.Undo, Error: err.Error()})
 		return nil, err
@@ -181,9 +191,14 @@ func (b *Batch) injectFor(ctx context.Context, cells []*Cell, spec fault.Spec) (
 	var healed error
 	return func(ctx context.Context) error {
 		once.Do(func() {
+			ctx := withScribe(ctx, cells...)
+			// A pause that is broken off heals all the sooner.
+			paused := b.pauseBefore(ctx, PauseRecovery, cells, fmt.Sprintf("fault %s is undone on %s", spec.Name, spec.Machine))
+			end := healing(ctx, spec)
 			stop := waiting(ctx)
-			healed = active.Heal(ctx)
+			healed = errors.Join(paused, active.Heal(ctx))
 			stop()
+			end(healed)
 			b.moments.take(spec.Name + "-healed")
 			r := active.Record()
 			recordFault(cells, rundir.FaultRecord{

@@ -27,7 +27,9 @@ func (y *bystander) start(ctx context.Context, b *Batch, k *kube.Client) error {
 		}
 		y.pod = pod
 	}
+	end := awaiting(ctx, awaitPodRunning, b.Target.Name, y.name)
 	_, err := k.AwaitPod(ctx, b.namespace(), y.name, kube.PodRunning)
+	end(err)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/nfs"
+	"github.com/nfsim/nfsim/pkg/rundir"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
@@ -60,12 +61,15 @@ func (b *Batch) withCoarsePlaces(ctx context.Context, body func(ctx context.Cont
 	if err != nil {
 		return err
 	}
-	stop := waiting(ctx)
-	made, err := b.Injector.Inject(ctx, fault.Spec{
+	spec := b.lastingBeyondPauses(fault.Spec{
 		Name: "coarse-fs", Machine: b.server().Name, Deadman: coarseDeadman,
 		Inject: sw.Inject, Undo: sw.Undo, Prove: sw.Prove, ProveUndone: sw.ProveUndone,
 	})
+	end := injecting(ctx, spec)
+	stop := waiting(ctx)
+	made, err := b.Injector.Inject(ctx, spec)
 	stop()
+	end(err)
 	if why, ok := coarseUnavailable(err); ok {
 		for _, c := range b.live() {
 			c.Trial.SetFact(factNoCoarse, why)
@@ -77,7 +81,10 @@ func (b *Batch) withCoarsePlaces(ctx context.Context, body func(ctx context.Cont
 	}
 	defer func() {
 		defer waiting(ctx)()
-		err = errors.Join(err, made.Heal(ctx))
+		end := healing(ctx, spec)
+		healed := made.Heal(ctx)
+		end(healed)
+		err = errors.Join(err, healed)
 	}()
 	for _, c := range b.live() {
 		p := b.coarsePlace(c)
@@ -93,6 +100,9 @@ func (b *Batch) withCoarsePlaces(ctx context.Context, body func(ctx context.Cont
 	stop()
 	if err != nil {
 		return err
+	}
+	for _, c := range b.live() {
+		note(withScribe(ctx, c), rundir.Step{Do: rundir.DoExport, Machine: server.Name(), Path: b.coarsePlace(c).exported, Options: c.Export.Options})
 	}
 	workers := []lab.Machine{b.Target, b.Other}
 	defer func() {

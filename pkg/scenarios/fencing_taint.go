@@ -84,9 +84,11 @@ func (b *Batch) awaitNotReady(ctx context.Context, k *kube.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, notReadyTimeout)
 	defer cancel()
 	defer waiting(ctx)()
+	end := awaiting(ctx, awaitNodeNotReady, b.Target.Name, "")
 	_, err := k.AwaitNode(ctx, b.Target.Name, func(n *corev1.Node) bool {
 		return kube.NodeCondition(n, corev1.NodeReady).Status != corev1.ConditionTrue
 	})
+	end(err)
 	return err
 }
 
@@ -113,6 +115,9 @@ func (b *Batch) taint(ctx context.Context, k *kube.Client) (untaint func(ctx con
 		}
 		recordFault(b.Cells, rec)
 		return err
+	}
+	if err := b.pauseBefore(ctx, PauseFault, b.Cells, fmt.Sprintf("node %s is given the taint %s", b.Target.Name, outOfService().Key)); err != nil {
+		return untaint, err
 	}
 	if err := k.Taint(ctx, b.Target.Name, outOfService()); err != nil {
 		rec.Error = err.Error()

@@ -12,6 +12,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/outcome"
+	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 // interruption is a fault that keeps clients from the server for a while, and
@@ -82,6 +83,7 @@ func (b *Batch) interrupt(ctx context.Context, in interruption) error {
 // waits until the loads go on.
 func (b *Batch) outlast(ctx context.Context, in interruption, loads map[*Cell]*load, heal func(context.Context) error) error {
 	b.Phase(fmt.Sprintf("%s for %s", in.mode, in.lasts))
+	note(ctx, rundir.Step{Do: rundir.DoWait, WithinNS: in.lasts.Nanoseconds()})
 	over := time.NewTimer(in.lasts)
 	defer over.Stop()
 	stop := waiting(ctx)

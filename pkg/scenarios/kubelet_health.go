@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -71,6 +72,15 @@ func (b *Batch) kubeletHealthy(ctx context.Context, within time.Duration) (healt
 	client := kubeletClient(node)
 	wait, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	end := awaiting(wait, eventKubeletHealthy, b.Target.Name, "")
+	defer func() {
+		if err == nil && !healthy {
+			err := errors.New(last)
+			end(err)
+			return
+		}
+		end(err)
+	}()
 	tick := time.NewTicker(healthEvery)
 	defer tick.Stop()
 	for {
@@ -166,7 +176,10 @@ func (b *Batch) awaitNodeReady(ctx context.Context, k *kube.Client, since time.T
 	defer cancel()
 	defer waiting(ctx)()
 	b.Phase("await node Ready")
-	if err := k.AwaitNodesReady(ctx, []string{b.Target.Name}, since); err != nil {
+	end := awaiting(ctx, eventNodeReady, b.Target.Name, "")
+	err := k.AwaitNodesReady(ctx, []string{b.Target.Name}, since)
+	end(err)
+	if err != nil {
 		return err
 	}
 	b.nowAllFrom("api", eventNodeReady, b.Target.Name)

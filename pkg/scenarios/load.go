@@ -8,6 +8,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 // What a load is made of, below the directory of its mode.
@@ -73,13 +74,12 @@ func (l *load) file(name string) string { return l.mode + "/" + name }
 // rereads opens, reads and closes a register on v again and again, and notes
 // every round. The follower's last is how many rounds succeeded.
 func (c *Cell) rereads(ctx context.Context, v *vantage, path, file string) (*follower, error) {
-	s, err := v.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &proto.StreamSpec{
-		Kind: proto.Poller, Mode: proto.PollReopen, Path: path, IntervalUS: readEvery.Microseconds(),
-	}})
+	spec := proto.StreamSpec{Kind: proto.Poller, Mode: proto.PollReopen, Path: path, IntervalUS: readEvery.Microseconds()}
+	s, err := v.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &spec})
 	if err != nil {
 		return nil, err
 	}
-	return follow(s, func(f *follower, ev proto.Event) {
+	f := follow(s, func(f *follower, ev proto.Event) {
 		if ev.Hung {
 			return
 		}
@@ -93,7 +93,9 @@ func (c *Cell) rereads(ctx context.Context, v *vantage, path, file string) (*fol
 			f.last++
 		}
 		c.op(v.machine, op)
-	}), nil
+	})
+	f.name = noteStream(ctx, v.client, s.ID(), pollStep(v.machine, spec))
+	return f, nil
 }
 
 // goOn waits until the streams have each succeeded calmRounds times from now on,
@@ -107,7 +109,9 @@ func goOn(ctx context.Context, streams ...*follower) error {
 		want[i] = f.seq() + calmRounds
 	}
 	for i, f := range streams {
+		end := begin(wait, rundir.Step{Do: rundir.DoAwait, Stream: f.name, Count: calmRounds})
 		err := f.await(wait, "the load", func(f *follower) bool { return f.last >= want[i] })
+		end(err)
 		if err != nil && (ctx.Err() != nil || wait.Err() == nil) {
 			return err
 		}

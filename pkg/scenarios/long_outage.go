@@ -121,7 +121,9 @@ func (b *Batch) awaitEvicted(ctx context.Context, k *kube.Client, w *workload) e
 	ctx, cancel := context.WithTimeout(ctx, evictionTimeout)
 	defer cancel()
 	defer waiting(ctx)()
+	end := awaiting(ctx, awaitPodTerminating, "", w.name())
 	_, err := k.AwaitPod(ctx, b.namespace(), w.name(), func(p *corev1.Pod) bool { return p.UID == w.pod.UID && p.DeletionTimestamp != nil })
+	end(err)
 	if err == nil {
 		w.cell.now("api", eventEvicted, w.subject(), "")
 	}

@@ -37,7 +37,8 @@ func (e *MismatchError) Error() string {
 // disk. Teardown and recording happen also when ctx is over. The error is the
 // batch's; what spoils one cell alone is kept in that cell.
 func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx context.Context) error) (err error) {
-	ctx = withStopwatch(ctx, &b.waited)
+	ctx = withScribe(withStopwatch(ctx, &b.waited), b.Cells...)
+	defer b.notePhases(ctx)()
 	b.Phase("connect agents")
 	if err := b.connect(ctx); err != nil {
 		return err
@@ -48,11 +49,20 @@ func (b *Batch) frame(ctx context.Context, setup, body, teardown func(ctx contex
 	}
 	for _, c := range b.Cells {
 		c.own(c.Export.Path)
+		note(withScribe(ctx, c), rundir.Step{Do: rundir.DoExport, Machine: b.server().Name, Path: c.Export.Path, Options: c.Export.Options})
 	}
-	err = setup(ctx)
+	err = b.pauseBefore(ctx, PauseSetup, b.Cells, "anything is mounted or started")
+	if err == nil {
+		err = setup(ctx)
+	}
 	if err == nil {
 		err = body(ctx)
 	}
+	if err == nil {
+		err = b.pauseBefore(ctx, PauseTeardown, b.Cells, "everything is taken down")
+	}
+	note(ctx, rundir.Step{Do: rundir.DoTeardown})
+	ctx = withoutPauses(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
 	defer cancel()
 	b.Phase("tear down")
@@ -104,6 +114,7 @@ func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
 	})
 	return errors.Join(
 		b.flush(c),
+		c.Trial.Steps(c.steps.inOrder()),
 		c.Trial.LedgerBefore(ofCell(before, c.keys, broken)),
 		c.Trial.LedgerAfter(ofCell(after, c.keys, broken)),
 	)
@@ -140,16 +151,25 @@ func (b *Batch) mountPlaces(ctx context.Context, m lab.Machine, cells []*Cell, o
 		return err
 	}
 	specs := make([]nfs.MountSpec, len(cells))
+	ends := make([]func(error), len(cells))
 	for i, c := range cells {
 		p := of(c)
 		specs[i] = nfs.MountSpec{Server: b.server().Addr, Path: p.exported, Target: p.mounted, Options: c.Profile.Options}
+		ends[i] = begin(withScribe(ctx, c), rundir.Step{
+			Do: rundir.DoMount, Machine: m.Name, Source: specs[i].Server + ":" + specs[i].Path, Path: specs[i].Target, Options: specs[i].Options,
+			WithinNS: nfs.DefaultDeadline.Nanoseconds(),
+		})
 	}
 	made, err := nfs.Mounter{}.MountAll(ctx, node, specs)
 	if err != nil {
+		for _, end := range ends {
+			end(err)
+		}
 		return err
 	}
 	for i, c := range cells {
 		err := made[i].Err
+		ends[i](err)
 		if err == nil {
 			err = c.accept(m.Name, made[i].Granted)
 		}
@@ -203,7 +223,7 @@ func (b *Batch) unmountPlaces(ctx context.Context, m lab.Machine, of func(c *Cel
 func (b *Batch) eachAnyway(ctx context.Context, f func(ctx context.Context, c *Cell) error) error {
 	results := make(chan error, len(b.Cells))
 	for _, c := range b.Cells {
-		go func() { results <- f(ctx, c) }()
+		go func() { results <- f(withScribe(ctx, c), c) }()
 	}
 	var err error
 	for range b.Cells {

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -37,7 +38,8 @@ const (
 // ending is the watches for the ends of one pod. They are in place before
 // anything is broken.
 type ending struct {
-	left map[string]<-chan error // by event, of those that have not come
+	machine, pod string                  // for steps
+	left         map[string]<-chan error // by event, of those that have not come
 }
 
 // watchEnd watches for the ends of a pod on its node.
@@ -49,7 +51,7 @@ func (b *Batch) watchEnd(ctx context.Context, w *workload) *ending {
 		}
 		return err
 	}
-	end := &ending{left: map[string]<-chan error{
+	end := &ending{machine: w.at.Name, pod: w.name(), left: map[string]<-chan error{
 		eventHostUnmounted: b.watchGone(ctx, w, eventHostUnmounted, proto.StreamSpec{Kind: proto.Mounts, Path: w.hostMount}, look),
 		eventWriterDead:    b.watchGone(ctx, w, eventWriterDead, proto.StreamSpec{Kind: proto.Process, PID: w.pid}, nil),
 		eventPodDirGone:    b.watchGone(ctx, w, eventPodDirGone, podDirWatch(w), nil),
@@ -71,7 +73,9 @@ func (n *ending) alsoInAPI(ctx context.Context, b *Batch, k *kube.Client, w *wor
 // noteAPIGone waits until the API server has forgotten the pod and notes when
 // the news came.
 func (b *Batch) noteAPIGone(ctx context.Context, k *kube.Client, w *workload) error {
+	end := awaiting(ctx, eventAPIGone, "", w.name())
 	seen, err := k.AwaitPodGone(ctx, b.namespace(), w.name(), w.pod.UID)
+	end(err)
 	if err != nil {
 		return err
 	}
@@ -86,13 +90,16 @@ func (n *ending) await(ctx context.Context, within time.Duration) (complete bool
 	timeout := time.NewTimer(within)
 	defer timeout.Stop()
 	for event, end := range n.left {
+		noteEnd := begin(ctx, rundir.Step{Do: rundir.DoAwait, Name: event, Machine: n.machine, In: n.pod, WithinNS: within.Nanoseconds()})
 		select {
 		case err := <-end:
+			noteEnd(err)
 			if err != nil {
 				return false, err
 			}
 			delete(n.left, event)
 		case <-timeout.C:
+			noteEnd(errors.New("not in time"))
 			return false, nil
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
@@ -103,7 +110,7 @@ func (n *ending) await(ctx context.Context, within time.Duration) (complete bool
 
 // awaitOne waits for one of the ends; that it does not come is an error.
 func (n *ending) awaitOne(ctx context.Context, event string, within time.Duration) error {
-	one := &ending{left: map[string]<-chan error{event: n.left[event]}}
+	one := &ending{machine: n.machine, pod: n.pod, left: map[string]<-chan error{event: n.left[event]}}
 	complete, err := one.await(ctx, within)
 	if err == nil && !complete {
 		err = fmt.Errorf("await %s: not within %s", event, within)
@@ -131,6 +138,7 @@ func (b *Batch) watchGone(ctx context.Context, w *workload, event string, spec p
 		result <- fmt.Errorf("watch for %s: %w", event, err)
 		return result
 	}
+	name := noteStream(ctx, v.client, s.ID(), rundir.Step{Do: rundir.DoWatch, Name: event, Machine: v.machine, In: w.name(), Path: spec.Path, Options: spec.Kind})
 	go func() {
 		for ev := range s.Events() {
 			if ev.Errno == "ENOENT" || ev.Found != nil && !*ev.Found {
@@ -142,6 +150,7 @@ func (b *Batch) watchGone(ctx context.Context, w *workload, event string, spec p
 				result <- err
 				// The event is what mattered; the stream dies with the agent.
 				_, _ = s.Stop(context.WithoutCancel(ctx))
+				note(ctx, rundir.Step{Do: rundir.DoStop, Stream: name})
 				return
 			}
 		}
@@ -166,6 +175,13 @@ const (
 // deletePod asks for the pod's deletion, with its own grace period when grace
 // is nil, and records when.
 func (b *Batch) deletePod(ctx context.Context, k *kube.Client, w *workload, grace *int64) error {
+	how := "with its own grace period"
+	if grace != nil {
+		how = fmt.Sprintf("with a grace period of %d s", *grace)
+	}
+	if err := b.pauseBefore(ctx, PauseFault, []*Cell{w.cell}, fmt.Sprintf("pod %s is deleted %s", w.name(), how)); err != nil {
+		return err
+	}
 	defer waiting(ctx)()
 	span, err := k.DeletePod(ctx, b.namespace(), w.name(), grace)
 	if err != nil {

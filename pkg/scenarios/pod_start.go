@@ -109,7 +109,9 @@ func (b *Batch) createPod(ctx context.Context, k *kube.Client, w *workload) erro
 // takePod waits until the controller of w has a pod on a node, as cond wants it,
 // and takes it for that of w.
 func (b *Batch) takePod(ctx context.Context, k *kube.Client, w *workload, cond func(*corev1.Pod) bool) error {
+	end := awaiting(ctx, awaitPodPlaced, "", w.base())
 	pod, err := k.AwaitControlled(ctx, b.namespace(), w.base(), func(p *corev1.Pod) bool { return p.Spec.NodeName != "" && cond(p) })
+	end(err)
 	if err != nil {
 		return err
 	}
@@ -173,17 +175,21 @@ func (b *Batch) targetIfPossible() *corev1.Affinity {
 // in it.
 func (b *Batch) awaitContainer(ctx context.Context, k *kube.Client, w *workload) error {
 	before := w.containerID
+	end := awaiting(ctx, awaitPodRunning, w.at.Name, w.name())
 	stop := waiting(ctx)
 	pod, err := k.AwaitPod(ctx, b.namespace(), w.name(), func(pod *corev1.Pod) bool {
 		return kube.PodRunning(pod) && kube.ContainerID(pod) != before
 	})
 	stop()
+	end(err)
 	if err != nil {
 		return b.withPodEvents(ctx, k, w, err)
 	}
 	w.pod, w.containerID = pod, kube.ContainerID(pod)
 	w.lives++
-	if err := w.findOnNode(ctx, b.on(w.at), w.at.Runtime().State); err != nil {
+	err = w.findOnNode(ctx, b.on(w.at), w.at.Runtime().State)
+	w.noteFound(ctx, before)
+	if err != nil {
 		return err
 	}
 	if err := b.followMounts(ctx, w); err != nil {
@@ -287,7 +293,7 @@ func (b *Batch) startAppending(ctx context.Context, w *workload) error {
 		return err
 	}
 	var err error
-	w.appends, err = w.cell.append(ctx, w.client, w.at.Name, w.records(), w.file(), proto.StreamSpec{
+	w.appends, err = w.cell.append(inPod(ctx, w), w.client, w.at.Name, w.records(), w.file(), proto.StreamSpec{
 		Path: w.path(), Client: w.records(), Sync: "fsync",
 		IntervalUS: appendEveryUS, OnError: "retry",
 	})

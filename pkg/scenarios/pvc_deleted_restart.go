@@ -15,6 +15,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/outcome"
+	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 // The modes of pvc-deleted-restart.
@@ -105,6 +106,7 @@ func drivePVCDeletedRestart(ctx context.Context, b *Batch) error {
 // restartContainer has the pod's process exit, waits for another container, and
 // has it write. That there is none, and that it has no mount, are results.
 func (b *Batch) restartContainer(ctx context.Context, k *kube.Client, w *workload) error {
+	note(ctx, rundir.Step{Do: rundir.DoCall, Machine: w.at.Name, In: w.name(), Call: &rundir.StepCall{Op: string(proto.OpExit), Path: fmt.Sprintf("/proc/%d/", w.pid)}})
 	leaving, cancel := context.WithTimeout(ctx, exitTimeout)
 	_, err := w.client.Do(leaving, proto.Request{Op: proto.OpExit})
 	cancel()

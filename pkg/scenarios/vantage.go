@@ -196,7 +196,11 @@ func (b *Batch) on(m lab.Machine) *vantage { return b.vantages[m.Name] }
 // error; a system call's failure is in the answer.
 func (v *vantage) do(ctx context.Context, req proto.Request) (agent.Timed, error) {
 	defer waiting(ctx)()
-	return v.client.DoTimed(ctx, req)
+	t, err := v.client.DoTimed(ctx, req)
+	if err == nil {
+		noteCall(ctx, v.machine, req, t)
+	}
+	return t, err
 }
 
 // must is do for set-up steps: a system call that fails is an error too.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 // watchSpec says how one path is looked at, again and again, and what its
@@ -47,15 +48,17 @@ func (c *Cell) watch(ctx context.Context, v *vantage, spec watchSpec) (*watch, e
 	if spec.shows == nil {
 		decode, spec.shows = "register", registerShown
 	}
-	s, err := v.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &proto.StreamSpec{
+	start := proto.StreamSpec{
 		Kind: proto.Poller, Path: spec.path, Mode: spec.poll, Decode: decode, Name: spec.name,
 		IntervalUS: spec.every.Microseconds(), ChangesOnly: true,
-	}})
+	}
+	s, err := v.client.StartStream(ctx, proto.Request{Op: proto.OpStart, Start: &start})
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", spec.file, err)
 	}
 	w := &watch{cell: c, at: v, spec: spec}
 	w.follower = follow(s, w.event)
+	w.name = noteStream(ctx, v.client, s.ID(), pollStep(v.machine, start))
 	return w, nil
 }
 
@@ -135,7 +138,9 @@ func (w *watch) awaitWithin(ctx context.Context, limit time.Duration, holds func
 	defer waiting(ctx)()
 	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	end := begin(wait, rundir.Step{Do: rundir.DoAwait, Stream: w.name, Name: awaitChange, Count: 1})
 	err := w.await(wait, w.spec.file, holds)
+	end(err)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return false, nil
 	}
@@ -170,6 +175,7 @@ func (b *Batch) watchFor(inQuick time.Duration) time.Duration {
 // without seeing a change is what is being varied.
 func quiet(ctx context.Context, d time.Duration) error {
 	defer waiting(ctx)()
+	note(ctx, rundir.Step{Do: rundir.DoWait, WithinNS: d.Nanoseconds()})
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
