@@ -152,7 +152,9 @@ func judgeCloseToOpen(e *Evidence) Judgement {
 		case mode == modeSameSizeTick:
 			j.Modes = append(j.Modes, judgeSameSizeTick(e))
 		case mode == modeSameSizeSecond:
-			j.Modes = append(j.Modes, judgeSameSizeSecond(e))
+			if m, ok := judgeSameSizeSecond(e); ok {
+				j.Modes = append(j.Modes, m)
+			}
 		case closes(mode):
 			j.Modes = append(j.Modes, judgeRegister(e, mode, otherRounds, consistency.CloseToOpen))
 		default:

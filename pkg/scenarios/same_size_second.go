@@ -118,14 +118,18 @@ func (b *Batch) readAgain(ctx context.Context, c *Cell, file string) (fresh bool
 
 // judgeSameSizeSecond judges the attempts. One of them must have put both
 // versions into one second with a read of the first between them, or nothing was
-// put to the test.
-func judgeSameSizeSecond(e *Evidence) Mode {
-	if why, ok := e.Trial.Facts[factNoCoarse].(string); ok {
+// put to the test. ok is false for a trial from before there was the mode: it
+// does not say whether the server could have a file system of whole seconds.
+func judgeSameSizeSecond(e *Evidence) (m Mode, ok bool) {
+	if why, no := e.Trial.Facts[factNoCoarse].(string); no {
 		return Mode{Name: modeSameSizeSecond, Outcomes: []outcome.Outcome{
 			outcome.New(outcome.NotApplicable, "the server cannot have a file system of whole seconds: %s", why).In("trial.json"),
-		}}
+		}}, true
 	}
-	m := judgeRegister(e, modeSameSizeSecond, 2)
+	if _, ok := e.Trial.Facts[factCoarse]; !ok {
+		return m, false
+	}
+	m = judgeRegister(e, modeSameSizeSecond, 2)
 	attempts, why := 0, "there was none"
 	for attempt := 1; attempt <= secondAttempts; attempt++ {
 		file := fmt.Sprintf("%s/%d", modeSameSizeSecond, attempt)
@@ -136,12 +140,12 @@ func judgeSameSizeSecond(e *Evidence) Mode {
 		attempts++
 		if why = e.notWithinASecond(ops, file); why == "" {
 			m.Notes = append(m.Notes, fmt.Sprintf("attempt %d put both versions, of %d bytes each, into one second of the server's disk, and the reader had read the first", attempt, tickSize))
-			return m
+			return m, true
 		}
 	}
 	m.Outcomes = append(m.Outcomes, outcome.New(outcome.Inconclusive, "none of %d attempts put two versions into one second with a read between them: %s", attempts, why).
 		In("history.jsonl", "observations.jsonl"))
-	return m
+	return m, true
 }
 
 // notWithinASecond says why an attempt proves nothing, "" when it does: both

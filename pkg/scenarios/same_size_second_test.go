@@ -81,13 +81,24 @@ func TestJudgeSameSizeSecond(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s, seen := withinASecond(stamp)
-			e := &Evidence{Observations: seen, Before: rundir.Ledger{}, After: rundir.Ledger{}}
+			e := &Evidence{Trial: rundir.TrialMeta{Facts: map[string]any{factCoarse: "1764099712.000000000"}}, Observations: seen, Before: rundir.Ledger{}, After: rundir.Ledger{}}
 			tc.spoil(s, e)
 			e.Ops = *s
 			if got := modeWords(t, judgeCloseToOpen(e), modeSameSizeSecond); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestJudgeBeforeSameSizeSecond checks that trials from before there was the mode
+// have none.
+func TestJudgeBeforeSameSizeSecond(t *testing.T) {
+	t.Parallel()
+	for _, m := range judgeCloseToOpen(new(script).evidence()).Modes {
+		if m.Name == modeSameSizeSecond {
+			t.Errorf("%s is %s", m.Name, figures(m.Outcomes))
+		}
 	}
 }
 
