@@ -135,6 +135,7 @@ func TestMoments(t *testing.T) {
 	t.Parallel()
 	var none *moments
 	none.take("nothing")
+	none.wait()
 	started, release := make(chan string), make(chan struct{})
 	var mu sync.Mutex
 	var kept []string

@@ -138,6 +138,7 @@ func (b *Batch) taint(ctx context.Context, k *kube.Client) (untaint func(ctx con
 		return untaint, err
 	}
 	rec.ProvenAt, rec.Proven, rec.Proof = agent.Mono(), true, nodeState(node)
+	b.moments.take(faultTaint)
 	return untaint, nil
 }
 

@@ -40,7 +40,11 @@ func (m *moments) take(what string) {
 }
 
 // wait waits until everything that was begun has been read.
-func (m *moments) wait() { m.reading.Wait() }
+func (m *moments) wait() {
+	if m != nil {
+		m.reading.Wait()
+	}
+}
 
 // watchMoments makes the moments of a batch with pods.
 func (b *Batch) watchMoments(ctx context.Context, k *kube.Client) *moments {
