@@ -146,7 +146,8 @@ func (b *Batch) leave(ctx context.Context, k *kube.Client, w *workload) error {
 // stillMountedAlone says whether an error is made of nothing but mounts that
 // survived every step.
 func stillMountedAlone(err error) bool {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
 		return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !stillMountedAlone(e) })
 	}
 	var still *nfs.StillMountedError

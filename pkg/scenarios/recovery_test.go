@@ -99,7 +99,7 @@ func TestMountLeft(t *testing.T) {
 			// The lab has no power over its machines.
 			b := &Batch{Lab: oneServer{}, Target: worker, Cells: []*Cell{c}}
 			err = b.mountLeft(c, worker, "", tc.report, tc.err)
-			if want := tc.err == broken; errors.Is(err, broken) != want || !want && err != nil {
+			if want := errors.Is(tc.err, broken); errors.Is(err, broken) != want || !want && err != nil {
 				t.Errorf("error %v", err)
 			}
 			if err := b.unwedge(context.Background()); err != nil {
