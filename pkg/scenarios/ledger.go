@@ -17,15 +17,18 @@ import (
 // trial may leave behind. It reads only local tables (never a path on NFS), so
 // it cannot hang on a dead server: of a pod's volume-subpaths the directories of
 // volume and container, never what is bound below them. Of mount namespaces it
-// reads each that any process has, once.
+// reads each that any process has, once, and leaves out what is there only because
+// the host has it: mounts propagate to the namespaces of services.
 const ledgerScript = `
+host='|'
 while read -r _ _ dev _ at _ rest; do
-  case "$rest" in *" nfs "*|*" nfs4 "*) printf 'mounts.host\t%s %s %s\n' "$dev" "$at" "${rest#* - }";; esac
+  case "$rest" in *" nfs "*|*" nfs4 "*) host="$host$dev $at|"; printf 'mounts.host\t%s %s %s\n' "$dev" "$at" "${rest#* - }";; esac
 done < /proc/self/mountinfo
 own=$(readlink /proc/self/ns/mnt)
 ls -l /proc/[0-9]*/ns/mnt 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/ns/mnt -> \(mnt:.*\)|\2 \1|p' | sort -u -k 1,1 | while read -r ns pid; do
   [ "$ns" = "$own" ] && continue
   while read -r _ _ dev _ at _ rest; do
+    case "$host" in *"|$dev $at|"*) continue;; esac
     case "$rest" in *" nfs "*|*" nfs4 "*) read -r name < "/proc/$pid/comm"; printf 'mounts.container\t%s %s %s in the namespace of %s\n' "$dev" "$at" "${rest#* - }" "$name";; esac
   done < "/proc/$pid/mountinfo"
 done 2>/dev/null
