@@ -29,7 +29,7 @@ type runFlags struct {
 	repeat                int
 	seed                  int64
 	profilesFile          string
-	quick, full, unproven bool
+	quick, full, unproven, shapes bool
 	plan, keepLab         bool
 	pauseAt               string
 	runs, format          string
@@ -102,6 +102,7 @@ everything back. What is recorded then is no result, and needs no control (docs/
 	flags.BoolVar(&f.quick, "quick", true, "short axes only")
 	flags.BoolVar(&f.full, "full", false, "the long axes too, with a lease and grace time of 90 s")
 	flags.BoolVar(&f.unproven, "unproven", false, "also scenarios that no trial on real machines has been recorded of yet")
+	flags.BoolVar(&f.shapes, "shapes", false, "also a pod for each shape of a volume (inline, subPath, two on one claim), for the first profile; a full run has them for all")
 	flags.IntVar(&f.repeat, "repeat", 1, "executions of every cell")
 	flags.Int64Var(&f.seed, "seed", 0, "seed of everything drawn at random, recorded with the run; 0 draws one")
 	flags.BoolVar(&f.plan, "plan", false, "print what would run and about how long, and do nothing")
@@ -133,7 +134,7 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 		return err
 	}
 	plan, err := run.MakePlan(run.Request{
-		Scenarios: f.scenarios, Profiles: f.profiles, Repeat: f.repeat, Seed: f.seed, Full: f.full, Unproven: f.unproven, ProfilesFile: f.profilesFile,
+		Scenarios: f.scenarios, Profiles: f.profiles, Repeat: f.repeat, Seed: f.seed, Full: f.full, Unproven: f.unproven, Shapes: f.shapes, ProfilesFile: f.profilesFile,
 		NoControls: f.pauseAt != "",
 	}, profiles)
 	if err != nil {

@@ -28,6 +28,7 @@ type Request struct {
 	Seed      int64    // of everything that is drawn at random
 	Full      bool     // the long axes too; see scenarios.Batch
 	Unproven  bool     // also those of scenarios.Unproven
+	Shapes    bool     // also a pod for each shape of a volume, for one profile; a full run has them for all
 	// NoControls leaves the controls out that were not asked for: what is recorded
 	// is for a person to look at, and no result.
 	NoControls bool
@@ -42,6 +43,8 @@ type Request struct {
 type Plan struct {
 	Seed int64
 	Full bool // the long axes too
+	// Shapes is that of the request.
+	Shapes bool
 	// ProfilesFile is that of the request.
 	ProfilesFile string
 	Batches      []Batch
@@ -113,6 +116,8 @@ func (p Plan) repro(s scenarios.Scenario, profile nfs.Profile) string {
 	}
 	if p.Full {
 		command += " --full"
+	} else if s.Shapes && p.shaped(profile) {
+		command += " --shapes"
 	}
 	return command
 }
@@ -128,7 +133,7 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{Seed: req.Seed, Full: req.Full, ProfilesFile: req.ProfilesFile, Profiles: chosen}
+	plan := Plan{Seed: req.Seed, Full: req.Full, Shapes: req.Shapes, ProfilesFile: req.ProfilesFile, Profiles: chosen}
 	if !req.NoControls {
 		selected, plan.Added = withControls(selected)
 	}
@@ -165,10 +170,11 @@ func firstAtHome(chosen []nfs.Profile) nfs.Profile {
 }
 
 // shaped says whether a profile's cells have the shapes of volumes too: in a
-// quick run only those of the first profile that needs no batch apart, as a pod
-// costs seconds on an emulated machine.
+// quick run only where they are asked for, and then those of the first profile
+// that needs no batch apart, as half a dozen pods take a minute or more to start
+// on an emulated machine.
 func (p Plan) shaped(profile nfs.Profile) bool {
-	return p.Full || len(p.Profiles) > 0 && firstAtHome(p.Profiles).Name == profile.Name
+	return p.Full || p.Shapes && len(p.Profiles) > 0 && firstAtHome(p.Profiles).Name == profile.Name
 }
 
 func selectScenarios(req Request) ([]scenarios.Scenario, error) {

@@ -162,7 +162,7 @@ func TestShaped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan := Plan{Profiles: chosen, Full: tc.full}
+		plan := Plan{Profiles: chosen, Full: tc.full, Shapes: true}
 		var got []string
 		for _, p := range chosen {
 			if plan.shaped(p) {
@@ -172,6 +172,10 @@ func TestShaped(t *testing.T) {
 		slices.Sort(got)
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%v, full %v (-want +got):\n%s", tc.chosen, tc.full, diff)
+		}
+		plan.Shapes = false
+		if plan.shaped(chosen[0]) != tc.full {
+			t.Errorf("%v, full %v: shapes that nobody asked for", tc.chosen, tc.full)
 		}
 	}
 }

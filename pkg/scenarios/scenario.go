@@ -52,7 +52,7 @@ type Scenario struct {
 	// full run may have some that a quick run has not.
 	Modes []string
 	// Shapes says that the scenario has a mode for each shape of a volume: a pod
-	// each. A quick run gives them to one profile.
+	// each. A quick run has them when they are asked for, for one profile.
 	Shapes bool
 	// Apart lists what can matter to the scenario among the things that profiles
 	// change for all mounts at once, and so need a batch of their own for:

@@ -17,7 +17,7 @@ import (
 
 const (
 	// podTimeout bounds a pod's way to Running, on an emulated machine.
-	podTimeout = 3 * time.Minute
+	podTimeout = 5 * time.Minute
 
 	// startTimeout is the same for pods that are started all at once.
 	startTimeout = 5 * time.Minute
