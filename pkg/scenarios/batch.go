@@ -41,11 +41,17 @@ type Batch struct {
 	Rand *rand.Rand
 	// Kube connects to the API server at the first call.
 	Kube func(ctx context.Context) (*kube.Client, error)
+	// ShareImage brings the image of the share server to a machine and returns its
+	// name.
+	ShareImage func(ctx context.Context, m lab.Machine) (string, error)
 	// Phase is told what the batch is doing, in a few words.
 	Phase func(what string)
 
 	vantages map[string]*vantage // by machine
 	waited   stopwatch
+	// objects lists what exists in the API, for a batch that makes more there than
+	// pods and claims.
+	objects func(ctx context.Context) (rundir.Ledger, error)
 }
 
 // Cell is one profile in a batch: its trial is recorded in Trial.
@@ -67,6 +73,8 @@ type Cell struct {
 	workload *workload // its first pod
 	// workloads are all its pods, the first one first.
 	workloads []*workload
+	// share is what the cell mounts in place of its export; nil: nothing else.
+	share *share
 }
 
 // Err is why the cell could not be finished, nil while it goes well.

@@ -80,7 +80,18 @@ func (b *Batch) ledger(ctx context.Context) (rundir.Ledger, error) {
 		}
 		nodes = append(nodes, n)
 	}
-	return takeLedger(ctx, nodes)
+	ledger, err := takeLedger(ctx, nodes)
+	if err != nil || b.objects == nil {
+		return ledger, err
+	}
+	objects, err := b.objects(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("take ledger of the API server: %w", err)
+	}
+	for category, entries := range objects {
+		ledger[category] = append(ledger[category], entries...)
+	}
+	return ledger, nil
 }
 
 // record writes what a cell saw, and its share of the ledgers.
@@ -123,7 +134,8 @@ func (b *Batch) mountAll(ctx context.Context, m lab.Machine, cells []*Cell) erro
 	}
 	specs := make([]nfs.MountSpec, len(cells))
 	for i, c := range cells {
-		specs[i] = nfs.MountSpec{Server: b.server().Addr, Path: c.Export.Path, Target: c.mountPoint(), Options: c.Profile.Options}
+		specs[i] = b.source(c)
+		specs[i].Target = c.mountPoint()
 	}
 	made, err := nfs.Mounter{}.MountAll(ctx, node, specs)
 	if err != nil {
@@ -179,6 +191,15 @@ func (b *Batch) eachAnyway(ctx context.Context, f func(ctx context.Context, c *C
 	return err
 }
 
+// source is what the cell mounts, without the mount point: its export on the
+// server, or its share.
+func (b *Batch) source(c *Cell) nfs.MountSpec {
+	if c.share != nil {
+		return c.share.source()
+	}
+	return nfs.MountSpec{Server: b.server().Addr, Path: c.Export.Path, Options: c.Profile.Options}
+}
+
 // mountPoint is where the cell's export is mounted on a worker, the same on
 // each.
 func (c *Cell) mountPoint() string { return nfs.MountRoot + "/" + c.Key }
@@ -194,7 +215,11 @@ func (c *Cell) accept(machine string, granted nfs.Granted) error {
 		}
 		m.MountLines = append(m.MountLines, fmt.Sprintf("%s: %s %s %s on %s %s", machine, granted.MajorMinor, granted.FSType, granted.Source, granted.Mountpoint, granted.Raw))
 	})
-	mismatches, err := nfs.Compare(c.Profile.Options, granted)
+	asked := c.Profile.Options
+	if c.share != nil {
+		asked = c.share.source().Options
+	}
+	mismatches, err := nfs.Compare(asked, granted)
 	if err != nil {
 		return err
 	}

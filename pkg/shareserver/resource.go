@@ -22,6 +22,9 @@ const (
 	Finalizer = group + "/server"
 	// NameLabel marks what belongs to a resource with the resource's name.
 	NameLabel = group + "/name"
+	// Root is the directory of a node below which runs have their shares' data and
+	// recovery directories: one for each run, and in it one for each share.
+	Root = "/var/lib/nfsim-share"
 	// ExportPath is what clients mount from the server's address.
 	ExportPath = "/share"
 )
