@@ -138,8 +138,9 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	recorded, err := run.Execute(ctx, used.lab, plan, run.Options{RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: used.disposable, Progress: p})
-	err = errors.Join(err, used.finish())
+	images := &shareImages{logf: p.Say}
+	recorded, err := run.Execute(ctx, used.lab, plan, run.Options{RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: used.disposable, Progress: p, ShareImage: images.get})
+	err = errors.Join(err, used.finish(), images.release())
 	p.stop()
 	if recorded == nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/imported"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/rundir"
 	"github.com/nfsim/nfsim/pkg/scenarios"
@@ -36,6 +37,9 @@ type Options struct {
 	// need not be removed from it one by one.
 	Disposable bool
 	Progress   Progress
+	// ShareImage makes the image of the share server, or takes it from a cache; nil:
+	// family share-server cannot run.
+	ShareImage func(ctx context.Context) (ContainerImage, error)
 }
 
 // Progress is told how a run goes. Its methods may be called from many
@@ -57,7 +61,7 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded 
 	if len(workers) < 2 {
 		return nil, &lab.UsageError{What: fmt.Sprintf("lab %s has %d workers", l.Name(), len(workers)), Advice: "at least 2 are needed"}
 	}
-	e := &executor{lab: l, plan: plan, progress: opts.Progress, fleet: scenarios.NewFleet(l)}
+	e := &executor{lab: l, plan: plan, progress: opts.Progress, fleet: scenarios.NewFleet(l), makeShareImage: opts.ShareImage}
 	defer e.fleet.Close()
 	journal, err := fault.OpenJournal(l.StateDir(), l.Name())
 	if err != nil {
@@ -133,6 +137,10 @@ type executor struct {
 	spoilt      bool        // a batch failed and the lab was not restored since
 	settings    settings
 	runSetting  *fault.Active // of the server, for the whole run; nil: none
+
+	makeShareImage func(ctx context.Context) (ContainerImage, error)
+	shareMu        sync.Mutex
+	share          *imported.Image // nil: not asked for yet
 }
 
 // randOf is a batch's own source of randomness: the same for the same seed,
@@ -321,7 +329,7 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server
 		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector, Fleet: e.fleet,
 		Full: e.plan.Full, Lease: server.lease, Grace: server.grace,
 		Rand:  randOf(e.plan.Seed, p.ID),
-		Kube:  e.kubeForPods,
+		Kube:  e.kubeForPods, ShareImage: e.shareImage,
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
 	}
 	b.Target, b.Other = workers[0], workers[1]

@@ -9,7 +9,6 @@ package run
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -121,15 +120,15 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	chosen, err := selectProfiles(req.Profiles, profiles)
+	columns, err := chooseColumns(req.Profiles, profiles, selected)
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{Seed: req.Seed, Full: req.Full, ProfilesFile: req.ProfilesFile, Profiles: chosen}
+	plan := Plan{Seed: req.Seed, Full: req.Full, ProfilesFile: req.ProfilesFile, Profiles: columns.chosen}
 	selected, plan.Added = withControls(selected)
 	for repeat := 1; repeat <= max(req.Repeat, 1); repeat++ {
 		for _, s := range selected {
-			plan.Batches = append(plan.Batches, batchesOf(s, profilesFor(s, chosen), repeat, req.Full)...)
+			plan.Batches = append(plan.Batches, batchesOf(s, columns.of(s), repeat, req.Full)...)
 		}
 	}
 	// What may run side by side comes first, the longest at the head; what
@@ -142,16 +141,6 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 		return a.Estimate(req.Full) > b.Estimate(req.Full)
 	})
 	return plan, nil
-}
-
-// profilesFor are the profiles that a scenario is executed for. For one that
-// does not depend on the profile it is the first that needs no batch apart.
-func profilesFor(s scenarios.Scenario, chosen []nfs.Profile) []nfs.Profile {
-	if !s.OneProfile {
-		return chosen
-	}
-	i := slices.IndexFunc(chosen, func(p nfs.Profile) bool { return len(p.Aspects()) == 0 })
-	return chosen[max(i, 0):][:1]
 }
 
 func selectScenarios(req Request) ([]scenarios.Scenario, error) {
@@ -199,9 +188,6 @@ func names(list []scenarios.Scenario) []string {
 }
 
 func selectProfiles(patterns []string, all []nfs.Profile) ([]nfs.Profile, error) {
-	if len(patterns) == 0 {
-		return all, nil
-	}
 	chosen, err := nfs.Match(all, patterns)
 	var none *nfs.NoMatchError
 	if errors.As(err, &none) {
