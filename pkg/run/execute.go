@@ -328,8 +328,8 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server
 	b := &scenarios.Batch{
 		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector, Fleet: e.fleet,
 		Full: e.plan.Full, Lease: server.lease, Grace: server.grace,
-		Rand:  randOf(e.plan.Seed, p.ID),
-		Kube:  e.kubeForPods, ShareImage: e.shareImage,
+		Rand: randOf(e.plan.Seed, p.ID),
+		Kube: e.kubeForPods, ShareImage: e.shareImage,
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
 	}
 	b.Target, b.Other = workers[0], workers[1]
