@@ -237,13 +237,26 @@ func (s *shares) tearDown(ctx context.Context) error {
 	}
 	err := errors.Join(mendErr,
 		b.eachAnyway(ctx, func(ctx context.Context, c *Cell) error { return b.stopPods(ctx, s.k, c) }),
-		b.unmountAll(ctx, b.server()))
+		s.unmountPeers(ctx))
 	for _, f := range s.last {
 		err = errors.Join(err, f(ctx))
 	}
 	err = errors.Join(err, b.eachAnyway(ctx, s.remove), s.undefine(ctx))
 	s.stopReconciler()
 	return errors.Join(err, s.removeDirs(ctx))
+}
+
+// unmountPeers unmounts the shares on the server machine, which has no other
+// mounts.
+func (s *shares) unmountPeers(ctx context.Context) error {
+	if err := s.b.unmountAll(ctx, s.b.server()); err != nil {
+		return err
+	}
+	node, err := s.b.node(ctx, s.b.server())
+	if err != nil {
+		return err
+	}
+	return nfs.Mounter{}.RemoveRoot(ctx, node)
 }
 
 // serving reports whether the cell's server stands at the address that its clients

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,8 +64,14 @@ func TestDefinition(t *testing.T) {
 		}
 		for i := range of.NumField() {
 			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
-			if properties[name] == nil {
+			property, ok := properties[name].(map[string]any)
+			if !ok {
 				t.Errorf("%s.%s is not in the schema", part, name)
+			}
+			for key := range property {
+				if !slices.Contains([]string{"type", "format", "description", "enum", "pattern", "minLength", "minimum", "maximum"}, key) {
+					t.Errorf("%s.%s: %q is not a word of a schema", part, name, key)
+				}
 			}
 			delete(properties, name)
 		}
