@@ -234,11 +234,16 @@ func (s *shares) watchDead(ctx context.Context, mode string, loads map[*Cell]*lo
 		defer waiting(ctx)()
 		wait, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
-		for _, f := range []*follower{l.appends, l.reads} {
+		var goesOn []func(f *follower) bool
+		streams := []*follower{l.appends, l.reads}
+		for _, f := range streams {
 			f.mu.Lock()
 			done, failed := f.last, f.failed
 			f.mu.Unlock()
-			err := f.await(wait, "the load", func(f *follower) bool { return f.last >= done+calmRounds || f.failed > failed })
+			goesOn = append(goesOn, func(f *follower) bool { return f.last >= done+calmRounds || f.failed > failed })
+		}
+		for i, f := range streams {
+			err := f.await(wait, "the load", goesOn[i])
 			if err != nil && (ctx.Err() != nil || wait.Err() == nil) {
 				return err
 			}
