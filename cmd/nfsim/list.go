@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -72,8 +73,20 @@ func listProfiles(w io.Writer, file string) error {
 	if err != nil {
 		return err
 	}
+	families := map[string]string{} // of columns that are a family's own
+	for _, sc := range scenarios.All() {
+		for _, p := range sc.Profiles {
+			if !slices.ContainsFunc(list, func(known nfs.Profile) bool { return known.Name == p.Name }) {
+				list = append(list, p)
+				families[p.Name] = sc.Family
+			}
+		}
+	}
 	for _, p := range list {
 		var also []string
+		if family := families[p.Name]; family != "" {
+			also = append(also, "a column of family "+family+" alone")
+		}
 		if p.Export != nfs.DefaultExport {
 			also = append(also, "export: "+p.Export)
 		}

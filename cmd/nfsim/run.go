@@ -25,17 +25,17 @@ const maxRepeat = 10_000
 
 // runFlags are the flags of `nfsim run`.
 type runFlags struct {
-	scenarios, profiles   []string
-	repeat                int
-	seed                  int64
-	profilesFile          string
+	scenarios, profiles           []string
+	repeat                        int
+	seed                          int64
+	profilesFile                  string
 	quick, full, unproven, shapes bool
-	plan, keepLab         bool
-	pauseAt               string
-	runs, format          string
-	lab                   string
-	spec                  qemu.Spec
-	choice                choice // what lab and spec come to
+	plan, keepLab                 bool
+	pauseAt                       string
+	runs, format                  string
+	lab                           string
+	spec                          qemu.Spec
+	choice                        choice // what lab and spec come to
 }
 
 func newRunCommand(s streams) *cobra.Command {
@@ -157,10 +157,11 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 		return err
 	}
 	pauses := newPauses(s, f, used.lab)
+	images := &shareImages{logf: p.Say}
 	recorded, err := run.Execute(ctx, used.lab, plan, run.Options{
-		RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: used.disposable, Progress: p, Pause: pauses.pauser(),
+		RunsDir: f.runs, Version: version(), Command: os.Args, Disposable: used.disposable, Progress: p, Pause: pauses.pauser(), ShareImage: images.get,
 	})
-	err = errors.Join(err, used.finish())
+	err = errors.Join(err, used.finish(), images.release())
 	pauses.sayIfNone(p)
 	p.stop()
 	if recorded == nil {

@@ -34,7 +34,7 @@ type rule struct {
 
 // rules is the table of docs/architecture.md.
 func rules() []rule {
-	lab := []string{"pkg/sshnode/...", "pkg/lab/...", "pkg/kube/...", "pkg/agent/...", "pkg/nfs/...", "pkg/fault/...", "pkg/scenarios/...", "pkg/run/...",
+	lab := []string{"pkg/sshnode/...", "pkg/lab/...", "pkg/kube/...", "pkg/agent/...", "pkg/nfs/...", "pkg/fault/...", "pkg/shareserver/...", "pkg/scenarios/...", "pkg/run/...",
 		"k8s.io/client-go/...", "golang.org/x/crypto/ssh/..."}
 	return []rule{
 		{
@@ -75,8 +75,12 @@ func rules() []rule {
 			why: "the agent runs on the nodes and stays small",
 		},
 		{
-			from: []string{"pkg/sshnode", "pkg/agent", "pkg/nfs", "pkg/fault", "pkg/kube"}, never: []string{"pkg/scenarios/...", "pkg/run/...", "pkg/report/...", "pkg/lab/qemu/..."},
+			from: []string{"pkg/sshnode", "pkg/agent", "pkg/nfs", "pkg/fault", "pkg/kube", "pkg/shareserver"}, never: []string{"pkg/scenarios/...", "pkg/run/...", "pkg/report/...", "pkg/lab/qemu/..."},
 			why: "tools do not know what they are used for",
+		},
+		{
+			from: []string{"pkg/shareserver"}, never: []string{"pkg/lab/...", "pkg/sshnode/...", "pkg/agent/...", "pkg/fault/...", "pkg/nfs/..."}, except: []string{"pkg/agent/mono"},
+			why: "a reconciler knows the API server alone, as any other does",
 		},
 		{
 			from: []string{"pkg/scenarios"}, never: []string{"pkg/run/...", "pkg/report/...", "pkg/cluster/...", "pkg/image/...", "pkg/kubebuild/...", "pkg/lab/qemu/..."},

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -46,12 +47,21 @@ func (a *Active) Heal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.spec.HealWithin)
 	defer cancel()
 	a.set(func(r *Record) { r.HealStart = mono.Now() })
+	seen := ""
+	if a.spec.SeenUndone != nil {
+		var err error
+		if seen, err = awaitSeen(ctx, a.spec.SeenUndone); err != nil {
+			err = &NotUndoneError{ID: a.spec.ID, Name: a.spec.Name, Machine: a.spec.Machine, Evidence: seen, Err: err}
+			a.set(func(r *Record) { r.Error = err.Error() })
+			return err
+		}
+	}
 	res, err := heal(ctx, a.injector.journal, a.injector.shell, Entry{
 		ID: a.spec.ID, Machine: a.spec.Machine, Name: a.spec.Name,
 		Undo: a.spec.Undo, ProveUndone: a.spec.ProveUndone,
 	})
 	a.set(func(r *Record) {
-		r.HealedAt, r.ProofUndone, r.FiredByNode = res.healedAt, res.proof, res.fired
+		r.HealedAt, r.ProofUndone, r.FiredByNode = res.healedAt, cmp.Or(res.proof, seen), res.fired
 	})
 	if err != nil {
 		a.set(func(r *Record) { r.Error = err.Error() })

@@ -111,7 +111,7 @@ func (i *Injector) Inject(ctx context.Context, spec Spec) (*Active, error) {
 		return nil, a.failed("journal", err, a.Heal(ctx))
 	}
 
-	evidence, err := i.shell.await(bounded, spec.Machine, spec.Prove)
+	evidence, err := i.proof(bounded, spec)
 	if err != nil {
 		a.set(func(r *Record) { r.Proof, r.Error = evidence, err.Error() })
 		i.logf("fault %s on %s: no effect seen, undoing it", spec.Name, spec.Machine)
@@ -124,6 +124,14 @@ func (i *Injector) Inject(ctx context.Context, spec Spec) (*Active, error) {
 	a.set(func(r *Record) { r.ProvenAt, r.Proven, r.Proof = mono.Now(), true, evidence })
 	i.logf("fault %s on %s: in effect", spec.Name, spec.Machine)
 	return a, nil
+}
+
+// proof awaits the proof of the effect.
+func (i *Injector) proof(ctx context.Context, spec Spec) (string, error) {
+	if spec.Seen != nil {
+		return awaitSeen(ctx, spec.Seen)
+	}
+	return i.shell.await(ctx, spec.Machine, spec.Prove)
 }
 
 // failed builds the error of a step that failed.

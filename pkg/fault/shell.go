@@ -38,6 +38,24 @@ func (s shell) run(ctx context.Context, machine, script string) (string, error) 
 	return strings.TrimSpace(string(res.Stdout)), err
 }
 
+// awaitSeen looks until there is no error or ctx ends, and returns what was seen
+// last.
+func awaitSeen(ctx context.Context, seen func(ctx context.Context) (string, error)) (string, error) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		evidence, err := seen(ctx)
+		if err == nil {
+			return evidence, nil
+		}
+		select {
+		case <-ctx.Done():
+			return evidence, err
+		case <-tick.C:
+		}
+	}
+}
+
 // await runs a script until it exits 0 or ctx ends, and returns what it
 // printed last. A machine that cannot be reached may come back: only ctx ends
 // the wait. The error is why the last complete attempt failed.

@@ -39,8 +39,14 @@ type Spec struct {
 	Undo string
 	// Prove exits 0 and prints evidence once the effect is there. It is polled.
 	Prove string
+	// Seen proves the effect from outside the machine (an API), in place of Prove:
+	// it returns no error once the effect is there. It is polled.
+	Seen func(ctx context.Context) (evidence string, err error)
 	// ProveUndone exits 0 and prints evidence once the effect is gone. It is polled.
 	ProveUndone string
+	// SeenUndone is to ProveUndone what Seen is to Prove. Only Heal asks it, the
+	// journal does not know it.
+	SeenUndone func(ctx context.Context) (evidence string, err error)
 	// Deadman is how long after arming the machine undoes the fault by itself.
 	// Zero means DefaultDeadman.
 	Deadman time.Duration
@@ -73,8 +79,10 @@ func (s Spec) withDefaults() (Spec, error) {
 		return s, errors.New("check fault: name and machine are required")
 	case (s.Inject == "") == (s.Do == nil):
 		return s, fmt.Errorf("check fault %q: exactly one of Inject and Do is required", s.Name)
-	case s.Prove == "":
+	case s.Prove == "" && s.Seen == nil:
 		return s, fmt.Errorf("check fault %q: a fault without a proof is no fault", s.Name)
+	case s.Prove != "" && s.Seen != nil || s.ProveUndone != "" && s.SeenUndone != nil:
+		return s, fmt.Errorf("check fault %q: a proof is either the machine's or from outside of it", s.Name)
 	case s.Undo == "" && s.Do == nil:
 		return s, fmt.Errorf("check fault %q: undo is required", s.Name)
 	case s.Undo != "" && s.Deadman <= s.ProveWithin:

@@ -44,7 +44,7 @@ func GetBox(ctx context.Context, dir *cache.Dir, opts Options) (*Box, error) {
 	if b.arch != "amd64" {
 		return nil, &ArchError{Asked: b.arch}
 	}
-	b.box = true
+	b.what = asBox
 	entry, err := b.get(ctx, dir, KindBox, opts.Refresh)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ type builder struct {
 	arch    string // GOARCH
 	debArch string // Debian's name of it
 	recipe  recipe
-	box     bool // make a Vagrant box of it
+	what    made // of it: a disk or a box
 	logf    func(format string, args ...any)
 }
 
@@ -78,7 +78,7 @@ func (b *builder) key() string {
 // build fills the cache entry's directory out.
 func (b *builder) build(ctx context.Context, out string) (err error) {
 	root := os.Geteuid() == 0
-	if err := checkTools(root, b.box, onHost); err != nil {
+	if err := checkTools(root, b.what, onHost); err != nil {
 		return err
 	}
 	work := out
@@ -116,7 +116,7 @@ func (b *builder) build(ctx context.Context, out string) (err error) {
 	if err := b.bootstrap(ctx, s, root, recipeDir, archive); err != nil {
 		return err
 	}
-	if b.box {
+	if b.what == asBox {
 		err = b.makeBox(ctx, s, root, recipeDir, archive, out)
 	} else {
 		err = b.makeDisk(ctx, s, root, recipeDir, archive, out)
@@ -155,7 +155,7 @@ func (b *builder) bootstrap(ctx context.Context, s *steps, root bool, recipeDir,
 		"--customize-hook=sync-in . /tmp/recipe",
 		`--customize-hook=chroot "$1" sh /tmp/recipe/provision.sh /tmp/recipe`,
 	}
-	if b.box {
+	if b.what == asBox {
 		args = append(args, `--customize-hook=chroot "$1" sh /tmp/recipe/bootable/provision.sh /tmp/recipe/bootable`)
 	}
 	args = append(args, `--customize-hook=rm -rf "$1/tmp/recipe"`, b.debian, archive)
@@ -163,15 +163,7 @@ func (b *builder) bootstrap(ctx context.Context, s *steps, root bool, recipeDir,
 	// INITRD=No keeps the kernel package from making an initial RAM file system
 	// that initramfs/make.sh replaces.
 	cmd.Env = append(stepEnv(root, filepath.Dir(archive)), "INITRD=No")
-	lines := &lineWriter{line: func(line string) {
-		// Its other lines are about itself: modes, formats, directories.
-		step, ok := strings.CutPrefix(line, "I: ")
-		step, running := strings.CutSuffix(step, "...")
-		if ok && running && !strings.Contains(step, "/") {
-			s.say(step)
-		}
-	}}
-	return runStep(ctx, "install the packages", cmd, lines)
+	return runStep(ctx, "install the packages", cmd, &lineWriter{line: s.sayStep})
 }
 
 // makeDisk makes the files of an image: what a machine boots from, and its

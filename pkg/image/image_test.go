@@ -57,19 +57,21 @@ func TestCheckTools(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		root bool
+		what made
 		has  []string
 		want string
 	}{
-		"all": {true, []string{"mmdebstrap", "mke2fs", "qemu-img", "tar", "/usr/share/keyrings/debian-archive-keyring.gpg"}, ""},
-		"no mmdebstrap": {true, []string{"mke2fs", "qemu-img", "tar", "/usr/share/keyrings/debian-archive-keyring.gpg"},
-			"building the machine image needs mmdebstrap, which this host has not got: apt-get install mmdebstrap"},
-		"user": {false, []string{"mmdebstrap", "mke2fs", "tar", "/usr/share/keyrings/debian-archive-keyring.gpg"},
-			"building the machine image needs qemu-img, newuidmap, which this host has not got: apt-get install qemu-utils uidmap"},
+		"container": {true, asContainer, []string{"mmdebstrap", "tar", "/usr/share/keyrings/debian-archive-keyring.gpg"}, ""},
+		"all":       {true, asDisk, []string{"mmdebstrap", "mke2fs", "qemu-img", "tar", "/usr/share/keyrings/debian-archive-keyring.gpg"}, ""},
+		"no mmdebstrap": {true, asDisk, []string{"mke2fs", "qemu-img", "tar", "/usr/share/keyrings/debian-archive-keyring.gpg"},
+			"building an image needs mmdebstrap, which this host has not got: apt-get install mmdebstrap"},
+		"user": {false, asDisk, []string{"mmdebstrap", "mke2fs", "tar", "/usr/share/keyrings/debian-archive-keyring.gpg"},
+			"building an image needs qemu-img, newuidmap, which this host has not got: apt-get install qemu-utils uidmap"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := checkTools(tt.root, false, func(name string) bool {
+			err := checkTools(tt.root, tt.what, func(name string) bool {
 				for _, h := range tt.has {
 					if h == name {
 						return true

@@ -102,3 +102,13 @@ type steps struct {
 func (s *steps) say(step string) {
 	s.logf("%s: %s (%s)", s.name, step, time.Since(s.start).Round(time.Second))
 }
+
+// sayStep takes a line of mmdebstrap's and says it if it is a step that begins.
+func (s *steps) sayStep(line string) {
+	// Its other lines are about itself: modes, formats, directories.
+	step, ok := strings.CutPrefix(line, "I: ")
+	step, running := strings.CutSuffix(step, "...")
+	if ok && running && !strings.Contains(step, "/") {
+		s.say(step)
+	}
+}

@@ -15,36 +15,45 @@ type MissingToolsError struct {
 }
 
 func (e *MissingToolsError) Error() string {
-	return fmt.Sprintf("building the machine image needs %s, which this host has not got: apt-get install %s",
+	return fmt.Sprintf("building an image needs %s, which this host has not got: apt-get install %s",
 		strings.Join(e.Tools, ", "), strings.Join(e.Packages, " "))
 }
+
+// made is what a build makes.
+type made int
+
+const (
+	asDisk      made = iota // a machine's disk
+	asBox                   // a Vagrant box
+	asContainer             // a container image
+)
 
 // tool is something on the host that a build needs.
 type tool struct {
 	name     string // program in PATH or an sbin directory, or a file's absolute path
 	pkg      string // Debian package
 	userOnly bool   // needed only by a user who is not root
-	boxOnly  bool   // needed only for a Vagrant box
+	only     []made // what it is needed for; nil: everything
 }
 
 func tools() []tool {
 	return []tool{
 		{name: "mmdebstrap", pkg: "mmdebstrap"},
-		{name: "mke2fs", pkg: "e2fsprogs"},
-		{name: "qemu-img", pkg: "qemu-utils"},
+		{name: "mke2fs", pkg: "e2fsprogs", only: []made{asDisk, asBox}},
+		{name: "qemu-img", pkg: "qemu-utils", only: []made{asDisk, asBox}},
 		{name: "tar", pkg: "tar"},
 		{name: "/usr/share/keyrings/debian-archive-keyring.gpg", pkg: "debian-archive-keyring"},
 		{name: "newuidmap", pkg: "uidmap", userOnly: true},
-		{name: "sfdisk", pkg: "fdisk", boxOnly: true},
+		{name: "sfdisk", pkg: "fdisk", only: []made{asBox}},
 	}
 }
 
 // checkTools returns a *MissingToolsError unless has finds every tool that a
 // build as root, or as another user, needs.
-func checkTools(root, box bool, has func(name string) bool) error {
+func checkTools(root bool, what made, has func(name string) bool) error {
 	var missing MissingToolsError
 	for _, t := range tools() {
-		if t.userOnly && root || t.boxOnly && !box || has(t.name) {
+		if t.userOnly && root || t.only != nil && !slices.Contains(t.only, what) || has(t.name) {
 			continue
 		}
 		missing.Tools = append(missing.Tools, t.name)

@@ -110,7 +110,7 @@ func TestPlanOfEverything(t *testing.T) {
 		}
 		want := 0
 		for _, s := range scenarios.List() {
-			want += 2 * len(profilesFor(s, nfs.Builtin()))
+			want += 2 * len(columns{chosen: nfs.Builtin()}.of(s))
 		}
 		if len(cells) != want || plan.Cells() != want {
 			t.Errorf("%d cells, %d different ones, want %d", plan.Cells(), len(cells), want)

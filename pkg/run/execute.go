@@ -17,6 +17,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/lab"
+	"github.com/nfsim/nfsim/pkg/lab/imported"
 	"github.com/nfsim/nfsim/pkg/nfs"
 	"github.com/nfsim/nfsim/pkg/rundir"
 	"github.com/nfsim/nfsim/pkg/scenarios"
@@ -38,6 +39,9 @@ type Options struct {
 	Progress   Progress
 	// Pause has trials stand still for a person to look; nil: none does.
 	Pause *scenarios.Pauser
+	// ShareImage makes the image of the share server, or takes it from a cache; nil:
+	// family share-server cannot run.
+	ShareImage func(ctx context.Context) (ContainerImage, error)
 }
 
 // Progress is told how a run goes. Its methods may be called from many
@@ -59,7 +63,9 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded 
 	if len(workers) < 2 {
 		return nil, &lab.UsageError{What: fmt.Sprintf("lab %s has %d workers", l.Name(), len(workers)), Advice: "at least 2 are needed"}
 	}
-	e := &executor{lab: l, plan: plan, progress: opts.Progress, fleet: scenarios.NewFleet(l), pause: opts.Pause}
+	e := &executor{
+		lab: l, plan: plan, progress: opts.Progress, fleet: scenarios.NewFleet(l), pause: opts.Pause, makeShareImage: opts.ShareImage,
+	}
 	defer e.fleet.Close()
 	journal, err := fault.OpenJournal(l.StateDir(), l.Name())
 	if err != nil {
@@ -136,6 +142,10 @@ type executor struct {
 	spoilt      bool        // a batch failed and the lab was not restored since
 	settings    settings
 	runSetting  *fault.Active // of the server, for the whole run; nil: none
+
+	makeShareImage func(ctx context.Context) (ContainerImage, error)
+	shareMu        sync.Mutex
+	share          *imported.Image // nil: not asked for yet
 }
 
 // randOf is a batch's own source of randomness: the same for the same seed,
@@ -324,8 +334,8 @@ func (e *executor) prepare(p Batch, target string, workers []lab.Machine, server
 	b := &scenarios.Batch{
 		ID: p.ID, RunID: e.run.Meta().ID, Lab: e.lab, Injector: e.injector, Fleet: e.fleet,
 		Full: e.plan.Full, Lease: server.lease, Grace: server.grace,
-		Rand:  randOf(e.plan.Seed, p.ID),
-		Kube:  e.kubeForPods,
+		Rand: randOf(e.plan.Seed, p.ID),
+		Kube: e.kubeForPods, ShareImage: e.shareImage,
 		Pause: e.pause,
 		Phase: func(what string) { e.note("batch %s: %s", p.ID, what); e.progress.Phase(p, what) },
 	}

@@ -68,11 +68,16 @@ func (e *executor) cleanUp(ctx context.Context) error {
 	defer cancel()
 	var err error
 	if e.usedCluster.Load() {
+		if e.plan.hasShares() {
+			err = e.removeShares(ctx, e.run.Meta().ID)
+		}
 		k, kubeErr := e.kube(ctx)
 		if kubeErr == nil {
 			kubeErr = k.Cleanup(ctx, kube.CleanupOptions{Namespace: scenarios.Namespace(e.run.Meta().ID), Namespaces: true})
 		}
-		err = kubeErr
+		err = errors.Join(err, kubeErr)
+		// Only now does no pod run it any more.
+		e.takeShareImageAway(ctx)
 	}
 	for _, m := range lab.Workers(e.lab) {
 		err = errors.Join(err, e.removeMountRoot(ctx, m))

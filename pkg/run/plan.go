@@ -129,17 +129,17 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	chosen, err := selectProfiles(req.Profiles, profiles)
+	columns, err := chooseColumns(req.Profiles, profiles, selected)
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{Seed: req.Seed, Full: req.Full, Shapes: req.Shapes, ProfilesFile: req.ProfilesFile, Profiles: chosen}
+	plan := Plan{Seed: req.Seed, Full: req.Full, Shapes: req.Shapes, ProfilesFile: req.ProfilesFile, Profiles: columns.chosen}
 	if !req.NoControls {
 		selected, plan.Added = withControls(selected)
 	}
 	for repeat := 1; repeat <= max(req.Repeat, 1); repeat++ {
 		for _, s := range selected {
-			plan.Batches = append(plan.Batches, batchesOf(s, profilesFor(s, chosen), repeat, req.Full)...)
+			plan.Batches = append(plan.Batches, batchesOf(s, columns.of(s), repeat, req.Full)...)
 		}
 	}
 	// What may run side by side comes first, the longest at the head; what
@@ -152,15 +152,6 @@ func MakePlan(req Request, profiles []nfs.Profile) (Plan, error) {
 		return a.Estimate(req.Full) > b.Estimate(req.Full)
 	})
 	return plan, nil
-}
-
-// profilesFor are the profiles that a scenario is executed for. For one that
-// does not depend on the profile it is the first that needs no batch apart.
-func profilesFor(s scenarios.Scenario, chosen []nfs.Profile) []nfs.Profile {
-	if !s.OneProfile {
-		return chosen
-	}
-	return []nfs.Profile{firstAtHome(chosen)}
 }
 
 // firstAtHome is the first profile that needs no batch apart, or else the first.
@@ -222,9 +213,6 @@ func names(list []scenarios.Scenario) []string {
 }
 
 func selectProfiles(patterns []string, all []nfs.Profile) ([]nfs.Profile, error) {
-	if len(patterns) == 0 {
-		return all, nil
-	}
 	chosen, err := nfs.Match(all, patterns)
 	var none *nfs.NoMatchError
 	if errors.As(err, &none) {

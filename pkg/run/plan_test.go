@@ -109,7 +109,7 @@ func TestOneProfile(t *testing.T) {
 			chosen = append(chosen, p...)
 		}
 		var got []string
-		for _, p := range profilesFor(scenarios.Scenario{OneProfile: true}, chosen) {
+		for _, p := range (columns{chosen: chosen}).of(scenarios.Scenario{OneProfile: true}) {
 			got = append(got, p.Name)
 		}
 		if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -177,5 +177,64 @@ func TestShaped(t *testing.T) {
 		if plan.shaped(chosen[0]) != tc.full {
 			t.Errorf("%v, full %v: shapes that nobody asked for", tc.chosen, tc.full)
 		}
+	}
+}
+
+// TestColumns checks which profiles scenarios with and without columns of their
+// own are executed for.
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	rows := scenarios.Scenario{Name: "rows"}
+	own := scenarios.Scenario{Name: "own", Profiles: []nfs.Profile{{Name: "hard"}, {Name: "soft", Options: "its own"}}}
+	control := scenarios.Scenario{Name: "control", OneProfile: true}
+	profiles := []nfs.Profile{{Name: "default"}, {Name: "soft"}, {Name: "v3"}}
+	for _, tc := range []struct {
+		name             string
+		patterns         []string
+		selected         []scenarios.Scenario
+		rows, own, error string
+	}{
+		{"all", nil, []scenarios.Scenario{rows, own}, "default soft v3", "hard soft", ""},
+		{"both have it", []string{"so*"}, []scenarios.Scenario{rows, own}, "soft", "soft", ""},
+		{"meant for others", []string{"v3"}, []scenarios.Scenario{rows, own}, "v3", "hard soft", ""},
+		{"its own alone", []string{"hard"}, []scenarios.Scenario{own, control}, "default", "hard", ""},
+		{"its own alone, with rows", []string{"hard"}, []scenarios.Scenario{own, rows}, "", "", "columns of family share-server alone"},
+		{"its own, not selected", []string{"hard"}, []scenarios.Scenario{rows}, "", "", `no profile matches "hard"`},
+		{"a profile in its place", []string{"soft", "hard"}, []scenarios.Scenario{rows, own}, "soft", "hard soft", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c, err := chooseColumns(tc.patterns, profiles, tc.selected)
+			if tc.error != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.error) {
+					t.Fatalf("error %v, want %q", err, tc.error)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := func(list []nfs.Profile) string {
+				names := make([]string, len(list))
+				for i, p := range list {
+					names[i] = p.Name
+				}
+				return strings.Join(names, " ")
+			}
+			if got := text(c.of(rows)); got != tc.rows {
+				t.Errorf("rows: %q, want %q", got, tc.rows)
+			}
+			if got := text(c.of(own)); got != tc.own {
+				t.Errorf("own columns: %q, want %q", got, tc.own)
+			}
+			if one := c.of(scenarios.Scenario{OneProfile: true, Profiles: own.Profiles}); len(one) != 1 || len(c.of(control)) != 1 {
+				t.Errorf("one profile: %v, %v", one, c.of(control))
+			}
+			for _, p := range c.of(own) {
+				if p.Name == "soft" && p.Options != "its own" {
+					t.Error("a profile of the run's stands in place of its own")
+				}
+			}
+		})
 	}
 }

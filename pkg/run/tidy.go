@@ -18,6 +18,9 @@ func (e *executor) tidy(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, cleanUpTimeout, fmt.Errorf("not done within %s", cleanUpTimeout))
 	defer cancel()
 	e.progress.Say("remove what run %s left", id)
+	if err := e.removeShares(ctx, id); err != nil {
+		return err
+	}
 	if err := e.tidyCluster(ctx, id); err != nil {
 		return fmt.Errorf("remove what run %s left in the cluster: %w", id, err)
 	}

@@ -18,6 +18,10 @@ const (
 	PVs             = "pvs"
 	PVCs            = "pvcs"
 	Exports         = "exports"
+	ShareDirs       = "sharedirs"    // directories of share servers
+	ShareServers    = "shareservers" // resources of that name
+	Definitions     = "definitions"  // of resources that nfsim made
+	ConfigMaps      = "configmaps"
 	NFT             = "nft"    // firewall rules
 	Units           = "units"  // systemd units that nfsim made
 	DState          = "dstate" // tasks in uninterruptible sleep

@@ -20,6 +20,7 @@ type follower struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every event
 	last    int64         // largest sequence number that was acknowledged, or seen
+	failed  int64         // operations that were answered with an error
 	value   string        // last value seen by a poller
 	done    bool
 }
@@ -120,6 +121,7 @@ func (c *Cell) append(ctx context.Context, client *agent.Client, machine, name, 
 			Invoke: ev.T0, Return: ev.T1, Errno: ev.Errno, Result: history.OK,
 		}
 		if ev.Errno != "" {
+			f.failed++
 			op.Result = history.Unknown
 			if ev.Call == "open" {
 				op.Result = history.Fail

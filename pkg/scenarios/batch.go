@@ -41,6 +41,9 @@ type Batch struct {
 	Rand *rand.Rand
 	// Kube connects to the API server at the first call.
 	Kube func(ctx context.Context) (*kube.Client, error)
+	// ShareImage brings the image of the share server to a machine and returns its
+	// name.
+	ShareImage func(ctx context.Context, m lab.Machine) (string, error)
 	// Phase is told what the batch is doing, in a few words.
 	Phase func(what string)
 	// Pause stands still right before the phase that it asks for; nil: never.
@@ -50,6 +53,9 @@ type Batch struct {
 	waited   stopwatch
 	moments  *moments     // nil: the batch has no pods
 	cluster  *kube.Client // likewise
+	// objects lists what exists in the API, for a batch that makes more there than
+	// pods and claims.
+	objects func(ctx context.Context) (rundir.Ledger, error)
 
 	wedgedMu sync.Mutex
 	wedged   map[lab.Machine]map[*Cell]error // machines that have to be reset, and why
@@ -79,6 +85,8 @@ type Cell struct {
 	// workloads are all its pods, the first one first.
 	workloads  []*workload
 	arrivalsMu sync.Mutex // over who follows the arrivals of which pod
+	// share is what the cell mounts in place of its export; nil: nothing else.
+	share *share
 }
 
 // Err is why the cell could not be finished, nil while it goes well.

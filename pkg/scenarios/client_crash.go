@@ -41,7 +41,7 @@ func driveClientCrash(ctx context.Context, b *Batch) error {
 	return b.withMounts(ctx, func(ctx context.Context) error {
 		writer, rival := b.on(b.Target), b.on(b.Other)
 		contests, err := gather(ctx, b, "lock", func(ctx context.Context, c *Cell) (*contest, error) {
-			return c.hold(ctx, writer, rival, modeCrashLock)
+			return c.hold(ctx, c.mounted(writer), c.mounted(rival), modeCrashLock)
 		})
 		if err != nil {
 			return err

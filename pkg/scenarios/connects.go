@@ -17,6 +17,11 @@ const connectsFact = "reconnects_"
 // so far, from the kernel's statistics. Mounts of one NFS version share the
 // connections to a server.
 func (b *Batch) connects(ctx context.Context, m lab.Machine) (map[*Cell]uint64, error) {
+	return b.connectsOf(ctx, m, (*Cell).mountPoint)
+}
+
+// connectsOf is connects for mounts elsewhere in the machine's tree.
+func (b *Batch) connectsOf(ctx context.Context, m lab.Machine, mountPoint func(c *Cell) string) (map[*Cell]uint64, error) {
 	defer waiting(ctx)()
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
@@ -35,7 +40,7 @@ func (b *Batch) connects(ctx context.Context, m lab.Machine) (map[*Cell]uint64, 
 	made := map[*Cell]uint64{}
 	for _, c := range b.Cells {
 		for _, s := range stats {
-			if s.Mountpoint == c.mountPoint() {
+			if s.Mountpoint == mountPoint(c) {
 				made[c] = s.Connects()
 			}
 		}
@@ -49,10 +54,15 @@ func (b *Batch) noteReconnects(ctx context.Context, m lab.Machine, mode string, 
 	if err != nil {
 		return err
 	}
+	b.noteConnects(mode, before, after)
+	return nil
+}
+
+// noteConnects records how many connections were made between two looks.
+func (b *Batch) noteConnects(mode string, before, after map[*Cell]uint64) {
 	for _, c := range b.live() {
 		c.Trial.SetFact(connectsFact+mode, int64(after[c])-int64(before[c]))
 	}
-	return nil
 }
 
 // reconnects is what noteReconnects recorded; ok is false when it did not.

@@ -39,19 +39,29 @@ type contest struct {
 
 // contender is one side: a descriptor that is open as long as the contest lasts.
 type contender struct {
-	at   *vantage
+	client
 	lane string
 	fd   int64
 }
 
+// client is an NFS client: the agent that acts on it, and where it has a cell's
+// export mounted.
+type client struct {
+	at   *vantage
+	root string
+}
+
+// mounted is the client on a machine that has the cell's export mounted itself.
+func (c *Cell) mounted(v *vantage) client { return client{at: v, root: c.mountPoint()} }
+
 // hold opens the file on both sides and lets the holder lock it. The rival's
 // first attempt follows at once: where locks are not shared it is given the
 // lock, and gives it back.
-func (c *Cell) hold(ctx context.Context, holder, rival *vantage, file string) (*contest, error) {
-	k := &contest{cell: c, file: file, holder: contender{at: holder, lane: laneHolder}, rival: contender{at: rival, lane: laneRival}}
+func (c *Cell) hold(ctx context.Context, holder, rival client, file string) (*contest, error) {
+	k := &contest{cell: c, file: file, holder: contender{client: holder, lane: laneHolder}, rival: contender{client: rival, lane: laneRival}}
 	for _, side := range []*contender{&k.holder, &k.rival} {
 		t, err := side.at.must(ctx, proto.Request{
-			Op: proto.OpOpen, Lane: c.Key + file, Path: c.mountPoint() + "/" + file, Flags: []proto.Flag{proto.RDWR, proto.CREAT},
+			Op: proto.OpOpen, Lane: c.Key + file, Path: side.root + "/" + file, Flags: []proto.Flag{proto.RDWR, proto.CREAT},
 		})
 		if err != nil {
 			return nil, err
@@ -60,7 +70,7 @@ func (c *Cell) hold(ctx context.Context, holder, rival *vantage, file string) (*
 	}
 	t, err := k.try(ctx, k.holder)
 	if err == nil && !t.OK() {
-		err = fmt.Errorf("lock %s on %s: %s", file, holder.machine, orHung(t.Errno))
+		err = fmt.Errorf("lock %s on %s: %s", file, holder.at.machine, orHung(t.Errno))
 	}
 	if err != nil {
 		return nil, err

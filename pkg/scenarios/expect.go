@@ -134,5 +134,5 @@ func allow(words ...string) []Allowed {
 // measurement that contradicts it is NEW until docs/findings.md explains it.
 // It is cut by what the scenarios look at, a file each.
 func expectations() []Expectation {
-	return slices.Concat(expectedReads(), expectedWriters(), expectedFaults(), expectedKubelet())
+	return slices.Concat(expectedReads(), expectedWriters(), expectedFaults(), expectedKubelet(), expectedShare())
 }

@@ -2,7 +2,7 @@ package scenarios
 
 import "slices"
 
-// expectedKubelet are the rows of the families kubelet and share-server.
+// expectedKubelet are the rows of family kubelet.
 func expectedKubelet() []Expectation {
 	return slices.Concat(expectedShapes(), expectedKubeletAway(), expectedPodEnds(), expectedReplaced(), expectedServerAway(), expectedNewContainers())
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nfsim/nfsim/pkg/rundir"
+	"github.com/nfsim/nfsim/pkg/shareserver"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
@@ -40,6 +41,7 @@ for c in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json /run
   pod=$(grep -o '"io.kubernetes.cri.sandbox-name":"[^"]*"' "$c" | cut -d'"' -f4)
   printf 'containers\tpod %s container %s\n' "$pod" "${id##*/}"
 done
+for d in ` + shareserver.Root + `/*/*; do [ -d "$d" ] && printf 'sharedirs\t%s\n' "$d"; done
 exportfs -s 2>/dev/null | while read -r at rest; do printf 'exports\t%s %s\n' "$at" "$rest"; done
 nft list tables 2>/dev/null | grep ' nfsim_' | while read -r t; do printf 'nft\t%s\n' "$t"; done
 systemctl list-units --all --plain --no-legend 'nfsim-undo-*' | while read -r u _; do printf 'units\t%s\n' "$u"; done

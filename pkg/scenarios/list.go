@@ -48,6 +48,11 @@ func Unproven() []Scenario {
 		nodeReset(),
 		longOutage(),
 		fencingTaint(),
+		serverPodDeleted(),
+		serverCRDeleted(),
+		serverCRDeletedAddressKept(),
+		serverCRDDeleted(),
+		ServerPodWrongTarget(ByServerProof),
 	}
 }
 

@@ -51,7 +51,7 @@ func (b *Batch) startLoad(ctx context.Context, c *Cell, mode string, reader *van
 	if err != nil {
 		return nil, err
 	}
-	if l.lock, err = c.hold(ctx, writer, b.on(b.Other), l.file(loadLock)); err != nil {
+	if l.lock, err = c.hold(ctx, c.mounted(writer), c.mounted(b.on(b.Other)), l.file(loadLock)); err != nil {
 		return nil, err
 	}
 	l.appends, err = c.append(ctx, writer.client, writer.machine, writer.machine, l.file(loadLog), proto.StreamSpec{
@@ -91,6 +91,8 @@ func (c *Cell) rereads(ctx context.Context, v *vantage, path, file string) (*fol
 		op.Errno = ev.Errno
 		if op.Result == history.OK {
 			f.last++
+		} else {
+			f.failed++
 		}
 		c.op(v.machine, op)
 	})

@@ -92,15 +92,30 @@ func (b *Batch) ledger(ctx context.Context) (rundir.Ledger, error) {
 		nodes = append(nodes, n)
 	}
 	ledger, err := takeLedger(ctx, nodes)
-	if err != nil || b.cluster == nil {
-		return ledger, err
+	if err != nil {
+		return nil, err
 	}
-	defer waiting(ctx)()
-	objects, err := b.cluster.Ledger(ctx, b.namespace())
+	if b.cluster != nil {
+		defer waiting(ctx)()
+		objects, err := b.cluster.Ledger(ctx, b.namespace())
+		if err != nil {
+			return ledger, err
+		}
+		for category, entries := range objects {
+			ledger[category] = entries
+		}
+	}
+	if b.objects == nil {
+		return ledger, nil
+	}
+	objects, err := b.objects(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("take ledger of the API server: %w", err)
+	}
 	for category, entries := range objects {
-		ledger[category] = entries
+		ledger[category] = append(ledger[category], entries...)
 	}
-	return ledger, err
+	return ledger, nil
 }
 
 // record writes what a cell saw, and its share of the ledgers.
@@ -154,7 +169,11 @@ func (b *Batch) mountPlaces(ctx context.Context, m lab.Machine, cells []*Cell, o
 	ends := make([]func(error), len(cells))
 	for i, c := range cells {
 		p := of(c)
-		specs[i] = nfs.MountSpec{Server: b.server().Addr, Path: p.exported, Target: p.mounted, Options: c.Profile.Options}
+		specs[i] = b.source(c)
+		if p.exported != c.Export.Path {
+			specs[i].Path = p.exported
+		}
+		specs[i].Target = p.mounted
 		ends[i] = begin(withScribe(ctx, c), rundir.Step{
 			Do: rundir.DoMount, Machine: m.Name, Source: specs[i].Server + ":" + specs[i].Path, Path: specs[i].Target, Options: specs[i].Options,
 			WithinNS: nfs.DefaultDeadline.Nanoseconds(),
@@ -232,6 +251,15 @@ func (b *Batch) eachAnyway(ctx context.Context, f func(ctx context.Context, c *C
 	return err
 }
 
+// source is what the cell mounts, without the mount point: its export on the
+// server, or its share.
+func (b *Batch) source(c *Cell) nfs.MountSpec {
+	if c.share != nil {
+		return c.share.source()
+	}
+	return nfs.MountSpec{Server: b.server().Addr, Path: c.Export.Path, Options: c.Profile.Options}
+}
+
 // mountPoint is where the cell's export is mounted on a worker, the same on
 // each.
 func (c *Cell) mountPoint() string { return nfs.MountRoot + "/" + c.Key }
@@ -256,7 +284,11 @@ func (c *Cell) accept(machine string, granted nfs.Granted) error {
 		}
 		m.MountLines = append(m.MountLines, fmt.Sprintf("%s: %s %s %s on %s %s", machine, granted.MajorMinor, granted.FSType, granted.Source, granted.Mountpoint, granted.Raw))
 	})
-	mismatches, err := nfs.Compare(c.Profile.Options, granted)
+	asked := c.Profile.Options
+	if c.share != nil {
+		asked = c.share.source().Options
+	}
+	mismatches, err := nfs.Compare(asked, granted)
 	if err != nil {
 		return err
 	}

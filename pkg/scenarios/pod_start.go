@@ -25,9 +25,10 @@ func (b *Batch) makeClaim(ctx context.Context, k *kube.Client, c *Cell, readWrit
 	defer cancel()
 	defer waiting(ctx)()
 	c.own(c.Key, b.namespace()+"-"+c.Key) // the latter is the volume's name
+	from := b.source(c)
 	_, err := k.CreateNFSClaim(ctx, kube.NFSClaim{
-		Name: c.Key, Namespace: b.namespace(), Server: b.server().Addr, Path: c.Export.Path,
-		MountOptions: strings.Split(c.Profile.Options, ","), ReadWriteMany: !readWriteOnce,
+		Name: c.Key, Namespace: b.namespace(), Server: from.Server, Path: from.Path,
+		MountOptions: strings.Split(from.Options, ","), ReadWriteMany: !readWriteOnce,
 	})
 	return err
 }

@@ -24,9 +24,10 @@ import (
 
 // The families of scenarios.
 const (
-	FamilyNFS     = "nfs"     // kernel mounts on two workers, no cluster needed
-	FamilyKubelet = "kubelet" // volumes mounted by a kubelet for a pod
-	FamilyControl = "control" // planted faults that a detector must catch
+	FamilyNFS     = "nfs"          // kernel mounts on two workers, no cluster needed
+	FamilyKubelet = "kubelet"      // volumes mounted by a kubelet for a pod
+	FamilyShare   = "share-server" // an NFS server that runs as a pod
+	FamilyControl = "control"      // planted faults that a detector must catch
 )
 
 // Scenario is one row of the matrix.
@@ -61,6 +62,9 @@ type Scenario struct {
 	Apart []nfs.Aspect
 	// Cells is the most profiles that one batch can bear; 0 is all at once.
 	Cells int
+	// Profiles are the columns of a scenario that has its own, in place of those of
+	// the run; nil: the run's.
+	Profiles []nfs.Profile
 	// OneProfile says that what happens does not depend on the profile, so that a
 	// run has the scenario for one of its profiles only.
 	OneProfile bool

@@ -53,7 +53,7 @@ func Open(_ context.Context, file string, logf func(format string, args ...any))
 	if err != nil {
 		return nil, err
 	}
-	l := &machines{base: made.(base), images: &images{lab: made, note: filepath.Join(state, "workload.json"), logf: logf}}
+	l := &machines{base: made.(base), images: newImages(made, filepath.Join(state, "workload.json"), logf)}
 	if power, ok := made.(lab.Power); ok {
 		return powered{l, power}, nil
 	}

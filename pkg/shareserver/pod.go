@@ -1,0 +1,114 @@
+package shareserver
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"maps"
+	"path"
+	"text/template"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+const (
+	configKey = "ganesha.conf"
+	configDir = "/etc/ganesha-share"
+	// recoveryDir is where NFS-Ganesha keeps which clients may reclaim their state
+	// after a restart, unless it is told otherwise (ganesha-core-config(8),
+	// RecoveryRoot).
+	recoveryDir = "/var/lib/nfs/ganesha"
+	// podGraceSeconds is how long the server has to end by itself. It takes a second
+	// or two.
+	podGraceSeconds = 10
+	container       = "ganesha"
+)
+
+//go:embed ganesha.conf.tmpl
+var configText string
+
+// config is ganesha.conf of a share server, whose status has its address.
+func config(s *ShareServer) (string, error) {
+	t, err := template.New(configKey).Parse(configText)
+	if err != nil {
+		return "", fmt.Errorf("parse the template of %s: %w", configKey, err)
+	}
+	var out bytes.Buffer
+	err = t.Execute(&out, struct {
+		Port, Lease, Grace int64
+		Owner, Path        string
+	}{s.Status.Port, s.Spec.LeaseSeconds, s.Spec.GraceSeconds, s.Namespace + "/" + s.Name, ExportPath})
+	if err != nil {
+		return "", fmt.Errorf("write %s of %s: %w", configKey, s.Name, err)
+	}
+	return out.String(), nil
+}
+
+// meta is that of an object that belongs to s: its name, its labels and an owner.
+func (s *ShareServer) meta() metav1.ObjectMeta {
+	labels := maps.Clone(s.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[NameLabel] = s.Name
+	return metav1.ObjectMeta{Name: s.Name, Namespace: s.Namespace, Labels: labels, OwnerReferences: s.owned()}
+}
+
+// RecoveryDir is the resource's recovery directory on the node.
+func (s *ShareServer) RecoveryDir() string { return path.Join(s.Spec.StateDir, string(s.UID)) }
+
+// pod is that of a share server. FSAL VFS opens files by handle
+// (CAP_DAC_READ_SEARCH) and marks itself as one that writes back pages
+// (PR_SET_IO_FLUSHER, CAP_SYS_RESOURCE), so that it is privileged.
+func (s *ShareServer) pod() *corev1.Pod {
+	yes, no := true, false
+	grace := int64(podGraceSeconds)
+	host := func(name, dir string) corev1.Volume {
+		create := corev1.HostPathDirectoryOrCreate
+		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: dir, Type: &create}}}
+	}
+	return &corev1.Pod{
+		ObjectMeta: s.meta(),
+		Spec: corev1.PodSpec{
+			NodeName:                      s.Spec.Node,
+			HostNetwork:                   true,
+			DNSPolicy:                     corev1.DNSDefault,
+			RestartPolicy:                 corev1.RestartPolicyAlways,
+			TerminationGracePeriodSeconds: &grace,
+			AutomountServiceAccountToken:  &no,
+			EnableServiceLinks:            &no,
+			Volumes: []corev1.Volume{
+				host("data", s.Spec.DataDir),
+				host("recovery", s.RecoveryDir()),
+				{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: s.Name}}}},
+			},
+			Containers: []corev1.Container{{
+				Name:            container,
+				Image:           s.Spec.Image,
+				ImagePullPolicy: corev1.PullNever,
+				Command:         []string{"/usr/bin/ganesha.nfsd", "-F", "-L", "STDOUT", "-p", "/run/ganesha/pid", "-f", configDir + "/" + configKey},
+				SecurityContext: &corev1.SecurityContext{Privileged: &yes},
+				VolumeMounts: []corev1.VolumeMount{
+					{Name: "data", MountPath: ExportPath},
+					{Name: "recovery", MountPath: recoveryDir},
+					{Name: "config", MountPath: configDir, ReadOnly: true},
+				},
+				ReadinessProbe: &corev1.Probe{
+					ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(int32(s.Status.Port))}},
+					PeriodSeconds: 1,
+				},
+			}},
+		},
+	}
+}
+
+// configMap holds the configuration of a share server.
+func (s *ShareServer) configMap() (*corev1.ConfigMap, error) {
+	text, err := config(s)
+	if err != nil {
+		return nil, err
+	}
+	return &corev1.ConfigMap{ObjectMeta: s.meta(), Data: map[string]string{configKey: text}}, nil
+}
