@@ -12,7 +12,7 @@ type scheduler struct {
 // sideBySide is how many batches run at once at most: each takes ledgers and
 // mounts on all machines, and more than these make emulated machines so slow
 // that commands run into their deadlines.
-const sideBySide = 4
+const sideBySide = 3
 
 // next returns the index of the first batch that may start now, and the
 // worker that it may break ("" when it breaks none). ok is false when all

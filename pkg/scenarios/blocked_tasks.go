@@ -18,10 +18,7 @@ const eventBlockedTask = "blocked-task"
 // < ..." for every task in state D (proc(5): uninterruptible disk sleep, which
 // a hard NFS mount without a server is).
 const blockedScript = `
-for s in /proc/[0-9]*/task/[0-9]*/stat; do
-  read -r line < "$s" 2>/dev/null || continue
-  rest=${line##*) }
-  [ "${rest%% *}" = D ] || continue
+grep -lE '^[0-9]+ \(.*\) D ' /proc/[0-9]*/task/[0-9]*/stat 2>/dev/null | while read -r s; do
   task=${s%/stat}
   pid=${s#/proc/}
   stack=$(sed -e 's/^\[<0>\] //' -e 's/+0x.*//' "$task/stack" 2>/dev/null | head -n 6 | tr '\n' '<')

@@ -54,7 +54,7 @@ true
 `
 
 // ledgerTimeout bounds one machine's ledger.
-const ledgerTimeout = 60 * time.Second
+const ledgerTimeout = 3 * time.Minute
 
 // takeLedger reads what exists on the nodes now.
 func takeLedger(ctx context.Context, nodes []*sshnode.Node) (rundir.Ledger, error) {

@@ -10,7 +10,7 @@ import (
 )
 
 // machineLogTimeout bounds reading one log of a machine.
-const machineLogTimeout = 20 * time.Second
+const machineLogTimeout = time.Minute
 
 // machineLog is something of a machine that is kept for a person: no judge
 // reads it, and times in it are the machine's own.
