@@ -49,7 +49,7 @@ func TestMakePlan(t *testing.T) {
 		},
 		{
 			name:    "a family has its controls in it, twice",
-			req:     Request{Scenarios: []string{"kubelet/*", "control-*"}, Profiles: []string{"noac"}, Repeat: 2},
+			req:     Request{Scenarios: []string{"kubelet-restart", "force-delete-while-down", "control-*"}, Profiles: []string{"noac"}, Repeat: 2},
 			batches: []string{"force-delete-while-down-1", "force-delete-while-down-2", "kubelet-restart-1", "kubelet-restart-2"}, profiles: 1,
 		},
 	} {

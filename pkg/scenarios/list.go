@@ -27,6 +27,9 @@ func List() []Scenario {
 		ControlNoFault(ByFaultProof),
 		kubeletRestart(),
 		forceDeleteWhileDown(),
+		kubeletKill(),
+		forceDeleteLive(),
+		pvcDeletedRestart(),
 		ControlZombieWriter(ByZombieClock),
 	}
 }
@@ -37,11 +40,8 @@ func List() []Scenario {
 // those who finish them: record it, look at it, and move the line to List.
 func Unproven() []Scenario {
 	return []Scenario{
-		kubeletKill(),
 		deleteWhileDown(),
-		forceDeleteLive(),
 		twoWriters(),
-		pvcDeletedRestart(),
 		deadServerRestart(),
 		deadServerDelete(),
 		bothDownDelete(),
