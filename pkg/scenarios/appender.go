@@ -176,6 +176,30 @@ func (c *Cell) tail(ctx context.Context, server *vantage, path string) (*followe
 // server's disk; its Value is the sequence number.
 const recordArrived = "record-arrived"
 
+// arrivals are the records that were seen to arrive at the server, each once, when
+// it was seen first: a look that begins anew, because the file has another inode
+// or has become shorter, tells of old records again. An empty client is anyone.
+func arrivals(e *Evidence, client string) []rundir.Observation {
+	type record struct{ client, seq string }
+	first := map[record]int{}
+	var out []rundir.Observation
+	for _, o := range e.Observations {
+		if o.Event != recordArrived || client != "" && o.Subject != client {
+			continue
+		}
+		r := record{o.Subject, o.Value}
+		at, seen := first[r]
+		switch {
+		case !seen:
+			first[r] = len(out)
+			out = append(out, o)
+		case o.T < out[at].T:
+			out[at] = o
+		}
+	}
+	return out
+}
+
 // noteUnanswered notes, for a client that was killed, the appends whose answer
 // died with it: records on the server's disk that come right after the last
 // one acknowledged. Whether they were acknowledged is unknown.

@@ -3,12 +3,14 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nfsim/nfsim/pkg/history"
+	"github.com/nfsim/nfsim/pkg/outcome"
 	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
@@ -297,6 +299,23 @@ func TestZombieClockIsOfOneClient(t *testing.T) {
 	o := zombie(e, "pod", "", at(2000))
 	if o.Figure == nil || o.Figure.Value != 2.91 {
 		t.Errorf("%v, want ZOMBIE_WRITER(2.91 s): the last record of the pod arrives at 4.91 s", o)
+	}
+}
+
+// TestArrivalsCountOnce checks that a look at the file that begins anew, and
+// tells of all its records again, makes no zombie and no second writer.
+func TestArrivalsCountOnce(t *testing.T) {
+	t.Parallel()
+	tr := newPodTrial().appends("pod", logFile, 100, 5000).appends(replacementName, logFile, 6000, 9000)
+	for _, o := range slices.Clone(tr.e.Observations) {
+		o.T += at(50_000) - at(0)
+		tr.e.Observations = append(tr.e.Observations, o)
+	}
+	if o := zombie(tr.e, "pod", "", at(5500)); o.Word != outcome.Exclusive {
+		t.Errorf("%v, want EXCLUSIVE: every record of the pod arrived before 5.5 s", o)
+	}
+	if o := judgeBeside(tr.e, "pod", replacementName); o.Word != outcome.Exclusive {
+		t.Errorf("%v, want EXCLUSIVE: the replacement began after the pod's last record", o)
 	}
 }
 

@@ -93,10 +93,8 @@ func (p podEnd) figures(e *Evidence) []rundir.Measure {
 // lastArrival is when the last record of a client, "" is anyone, reached the
 // server.
 func lastArrival(e *Evidence, client string) (last int64, ok bool) {
-	for _, o := range e.Observations {
-		if o.Event == recordArrived && (client == "" || o.Subject == client) {
-			last, ok = max(last, o.T), true
-		}
+	for _, o := range arrivals(e, client) {
+		last, ok = max(last, o.T), true
 	}
 	return last, ok
 }
@@ -106,9 +104,8 @@ func lastArrival(e *Evidence, client string) (last int64, ok bool) {
 func zombie(e *Evidence, client, label string, apiGone int64) outcome.Outcome {
 	var last int64
 	before, after := 0, 0
-	for _, o := range e.Observations {
+	for _, o := range arrivals(e, client) {
 		switch {
-		case o.Event != recordArrived || client != "" && o.Subject != client:
 		case o.T > apiGone+e.Trial.ClockErrNS:
 			last = max(last, o.T)
 			after++

@@ -52,16 +52,13 @@ func (b *Batch) endBoth(ctx context.Context, c *Cell, end *ending) error {
 // beside each other: from the first of the new one to the last of the old one.
 func judgeBeside(e *Evidence, old, young string) outcome.Outcome {
 	var first, last int64
-	for _, o := range e.Observations {
-		if o.Event != recordArrived {
-			continue
-		}
-		if o.Subject == young && first == 0 {
+	for _, o := range arrivals(e, young) {
+		if first == 0 || o.T < first {
 			first = o.T
 		}
-		if o.Subject == old {
-			last = max(last, o.T)
-		}
+	}
+	for _, o := range arrivals(e, old) {
+		last = max(last, o.T)
 	}
 	if first == 0 || last == 0 {
 		return outcome.New(outcome.Inconclusive, "no record of %s or of %s was seen to arrive", old, young).In("observations.jsonl")
@@ -70,8 +67,8 @@ func judgeBeside(e *Evidence, old, young string) outcome.Outcome {
 		return outcome.New(outcome.Exclusive, "the last record of the old pod arrived %s before the first of the new one", seconds(first-last)).From("disk").In("observations.jsonl")
 	}
 	counts := map[string]int{}
-	for _, o := range e.Observations {
-		if o.Event == recordArrived && o.T >= first && o.T <= last {
+	for _, o := range arrivals(e, "") {
+		if o.T >= first && o.T <= last {
 			counts[o.Subject]++
 		}
 	}
