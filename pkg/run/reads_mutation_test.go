@@ -29,7 +29,7 @@ type modeMutation struct {
 func TestMutationsOfModes(t *testing.T) {
 	t.Parallel()
 	for scenario, mutations := range map[string][]modeMutation{
-		"nfs.close-to-open":   slices.Concat(staleIn("reopen"), staleIn("locked"), lostIn("reopen"), lostIn("same-size-tick"), thinIn("w-fsync")),
+		"nfs.close-to-open":   slices.Concat(staleIn("reopen"), staleIn("locked"), lostIn("reopen"), lostIn("same-size-tick"), thinIn("w-fsync"), neverIn("same-size-second"), lostIn("same-size-second"), thinIn("same-size-second"), mutationsOfStamps()),
 		"nfs.attr-cache":      slices.Concat(tooLateIn("held-ro", 7*time.Second), tooLateIn("stat", 7*time.Second), neverIn("held-ro-quiet25"), lostIn("stat"), thinIn("held-ro-quiet25")),
 		"nfs.dir-cache":       slices.Concat(tooLateIn("negative", 70*time.Second), neverIn("removed"), thinIn("listing")),
 		"nfs.unflushed-write": slices.Concat(mutationsOfUnflushed(), lostIn("unflushed"), lostIn("odirect"), thinIn("osync")),
@@ -164,6 +164,30 @@ func thinIn(mode string) []modeMutation {
 		return modeMutation{name: name, mode: mode, mutate: drop(fn), status: rundir.StatusInconclusive, with: outcome.Inconclusive}
 	}
 	return []modeMutation{inconclusive("nobody looked", history.Read), inconclusive("nobody read the disk", history.Truth)}
+}
+
+// mutationsOfStamps spoil what the disk said of when two versions were written.
+func mutationsOfStamps() []modeMutation {
+	stamps := func(change func(o *rundir.Observation)) func(e *scenarios.Evidence) {
+		return func(e *scenarios.Evidence) {
+			for i := range e.Observations {
+				if o := &e.Observations[i]; o.Event == "ctime" {
+					change(o)
+				}
+			}
+		}
+	}
+	undecided := func(name string, change func(o *rundir.Observation)) modeMutation {
+		return modeMutation{name: name, mode: "same-size-second", mutate: stamps(change), status: rundir.StatusInconclusive, with: outcome.Inconclusive}
+	}
+	return []modeMutation{
+		undecided("never within one second", func(o *rundir.Observation) {
+			if o.Detail == "v2" {
+				o.Value = "1999999999000000000"
+			}
+		}),
+		undecided("a clock that ticks faster", func(o *rundir.Observation) { o.Value = "1764099712004000000" }),
+	}
 }
 
 // mutationsOfHeld spoil what a descriptor shows whose file is gone by name.
