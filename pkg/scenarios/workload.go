@@ -19,9 +19,6 @@ const (
 	// podTimeout bounds a pod's way to Running, on an emulated machine.
 	podTimeout = 5 * time.Minute
 
-	// startTimeout is the same for pods that are started all at once.
-	startTimeout = 5 * time.Minute
-
 	// podGrace is the grace period of a pod whose plan has none.
 	podGrace = 5 * time.Second
 
