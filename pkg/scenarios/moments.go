@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/lab"
@@ -75,10 +76,14 @@ func (b *Batch) watchMoments(ctx context.Context, k *kube.Client) *moments {
 	}}
 }
 
+// besideTimeout bounds reading one machine's tables: nobody waits for it but the
+// trial's end.
+const besideTimeout = time.Minute
+
 // keepBeside is keep for what is read beside the trial: the time that it takes
 // is not the trial's.
 func (b *Batch) keepBeside(ctx context.Context, m lab.Machine, log machineLog, name string) error {
-	err := b.keep(withStopwatch(ctx, &stopwatch{}), m, log, name)
+	err := b.keepWithin(withStopwatch(ctx, &stopwatch{}), m, log, name, besideTimeout)
 	if err == nil {
 		b.nowAllDetail("node", eventMoment, m.Name, name)
 	}
@@ -107,20 +112,30 @@ func workerTables(m lab.Machine, all bool) machineLog {
 systemctl show -p ActiveState -p MainPID -p NRestarts %s
 echo '# mounts of the host'
 grep -E ' - nfs4? ' /proc/1/mountinfo
-echo '# containers: task, its process, state, and its mounts'
+echo '# containers: task, its process, state'
+set --
 for d in %s/*/; do
-  pid=$(cat "$d/init.pid" 2>/dev/null) || continue
-  id=${d%%/}
-  printf '%%s pid %%s %%s\n' "${id##*/}" "$pid" "$(sed -n 's/^State:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)"
-  grep -E ' - nfs4? ' "/proc/$pid/mountinfo" 2>/dev/null | sed 's/^/  /'
+  pid= line=
+  { read -r pid < "$d/init.pid"; [ -n "$pid" ] && read -r line < "/proc/$pid/stat"; } 2>/dev/null
+  [ -n "$line" ] || continue
+  rest=${line##*) } id=${d%%/}
+  echo "${id##*/} pid $pid ${rest%%%% *}"
+  set -- "$@" "/proc/$pid/mountinfo"
 done
+echo '# mounts of the containers'
+[ $# = 0 ] || grep -H -E ' - nfs4? ' "$@" 2>/dev/null
 echo '# pod directories'
 ls -d /var/lib/kubelet/pods/* /var/lib/kubelet/pods/*/volumes/*/ /var/lib/kubelet/pods/*/volume-subpaths/*/ 2>/dev/null
+echo '# tasks in uninterruptible sleep'
+ps -eLo state=,pid=,lwp=,comm= | while read -r state pid tid name; do
+  [ "$state" = D ] || continue
+  echo "$name $pid/$tid"
+  sed 's/^/  /' "/proc/$pid/task/$tid/stack" 2>/dev/null
+done
 `, unit, state)
 	if all {
 		fmt.Fprintf(&script, "echo '# tasks of the runtime'\ntimeout 10 %s tasks ls\n", strings.Join(m.Runtime().Ctr, " "))
 	}
-	script.WriteString("echo '# tasks in uninterruptible sleep'\n")
-	script.WriteString(blockedScript)
+	script.WriteString("true\n")
 	return machineLog{"tables", script.String()}
 }
