@@ -112,7 +112,7 @@ func TestFlips(t *testing.T) {
 	answers := []error{refused, other}
 	var got []string
 	f := flips{note: func(detail string) { got = append(got, detail) }}
-	f.follow(ctx, func(context.Context) error {
+	f.follow(ctx, time.Millisecond, func(context.Context) error {
 		if len(answers) == 1 {
 			cancel()
 		}
@@ -137,16 +137,20 @@ func TestMoments(t *testing.T) {
 	none.take("nothing")
 	none.wait()
 	started, release := make(chan string), make(chan struct{})
+	var inFull []string
 	var mu sync.Mutex
 	var kept []string
-	m := &moments{keep: func(name string) {
+	m := &moments{keep: func(name string, all bool) {
 		started <- name
 		<-release
 		mu.Lock()
 		defer mu.Unlock()
 		kept = append(kept, name)
+		if all {
+			inFull = append(inFull, name)
+		}
 	}}
-	m.take("before") // returns before it is read
+	m.take(momentBefore) // returns before it is read
 	m.take("kubelet-stop")
 	begun := []string{<-started, <-started}
 	close(release)
@@ -154,8 +158,8 @@ func TestMoments(t *testing.T) {
 	slices.Sort(begun)
 	slices.Sort(kept)
 	want := []string{"01-before", "02-kubelet-stop"}
-	if diff := cmp.Diff([][]string{want, want}, [][]string{begun, kept}); diff != "" {
-		t.Errorf("begun, kept (-want +got):\n%s", diff)
+	if diff := cmp.Diff([][]string{want, want, want[:1]}, [][]string{begun, kept, inFull}); diff != "" {
+		t.Errorf("begun, kept, in full (-want +got):\n%s", diff)
 	}
 }
 

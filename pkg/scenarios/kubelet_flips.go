@@ -16,9 +16,11 @@ const (
 )
 
 const (
-	// lookEvery is the pause between two looks at a kubelet's health: about the
-	// resolution of its flips.
-	lookEvery = time.Second
+	// healthzEvery and syncLoopEvery are the pauses between two looks: about the
+	// resolution of the flips. Each look costs an emulated machine a tenth of a
+	// second, the latter two of them.
+	healthzEvery  = 2 * time.Second
+	syncLoopEvery = 10 * time.Second
 	// lookTimeout is how long one look may take; a kubelet that is frozen does not
 	// answer at all.
 	lookTimeout = 5 * time.Second
@@ -30,20 +32,21 @@ func (b *Batch) followKubelet(ctx context.Context, k *kube.Client) (stop func())
 	var wg sync.WaitGroup
 	for _, look := range []struct {
 		source, event string
+		every         time.Duration
 		ask           func(ctx context.Context) error
 	}{
-		{"node", eventHealthz, func(ctx context.Context) error {
+		{"node", eventHealthz, healthzEvery, func(ctx context.Context) error {
 			node, err := b.node(ctx, b.Target)
 			if err != nil {
 				return err
 			}
 			return healthz(ctx, kubeletClient(node))
 		}},
-		{"api", eventSyncLoop, func(ctx context.Context) error { return k.KubeletCheck(ctx, b.Target.Name, "syncloop") }},
+		{"api", eventSyncLoop, syncLoopEvery, func(ctx context.Context) error { return k.KubeletCheck(ctx, b.Target.Name, "syncloop") }},
 	} {
 		wg.Go(func() {
 			f := flips{note: func(detail string) { b.nowAllDetail(look.source, look.event, b.Target.Name, detail) }}
-			f.follow(ctx, look.ask)
+			f.follow(ctx, look.every, look.ask)
 		})
 	}
 	return func() {
@@ -60,7 +63,7 @@ type flips struct {
 }
 
 // follow asks until ctx is over.
-func (f *flips) follow(ctx context.Context, ask func(ctx context.Context) error) {
+func (f *flips) follow(ctx context.Context, every time.Duration, ask func(ctx context.Context) error) {
 	for {
 		one, done := context.WithTimeout(ctx, lookTimeout)
 		err := ask(one)
@@ -69,7 +72,7 @@ func (f *flips) follow(ctx context.Context, ask func(ctx context.Context) error)
 			return
 		}
 		f.see(err)
-		if pause(ctx, lookEvery) != nil {
+		if pause(ctx, every) != nil {
 			return
 		}
 	}

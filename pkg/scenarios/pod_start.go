@@ -61,7 +61,7 @@ func (b *Batch) planned(c *Cell, plan podPlan) *workload {
 
 // bringUp makes the pod and waits until it runs and its records arrive.
 func (b *Batch) bringUp(ctx context.Context, k *kube.Client, w *workload) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, podTimeout)
 	defer cancel()
 	if err := b.layFile(ctx, w); err != nil {
 		return err

@@ -13,9 +13,10 @@ import (
 // shaped says that the trial has a pod of the shape.
 func (t *podTrial) shaped(shape string) *podTrial { return t.fact(factShape+shape, "worker1") }
 
-// wrote adds a record every 100 ms, all of which the disk has, and a look of
-// the second client at the end.
-func (t *podTrial) wrote(client, file string, from, to int64) *podTrial {
+// wrote adds a record every 100 ms up to 9 s, all of which the disk has, and a
+// look of the second client then.
+func (t *podTrial) wrote(client, file string, from int64) *podTrial {
+	const to = 9000
 	t.appends(client, file, from, to)
 	return t.look(file, to+100, (to-100)/100)
 }
@@ -27,7 +28,7 @@ func TestJudgesOfShapes(t *testing.T) {
 	const first, sub = "DURABLE CLOSE_TO_OPEN UNINTERRUPTED STAYED CLEAN", shapeSubPathDir + "/" + logFile
 	restart := func() *podTrial {
 		return newPodTrial().fault(faultKubeletStop, 2000, 6000).saw(8900, eventNodeReady, "").
-			wrote(podAppends, logFile, 100, 9000).kept("").shaped(shapeSubPathDir).shaped(shapeSameNode)
+			wrote(podAppends, logFile, 100).kept("").shaped(shapeSubPathDir).shaped(shapeSameNode)
 	}
 	down := func(shapes ...string) *podTrial {
 		tr := newPodTrial().fault(faultKubeletStop, 2000, 6000).fact(factDeleteInvoke, at(3500)).fact(factDeleteReturn, at(3600)).
@@ -96,24 +97,24 @@ func TestJudgesOfShapes(t *testing.T) {
 		},
 		{
 			"all kept", judgeKubeletRestart,
-			restart().wrote(shapeSubPathDir, sub, 100, 9000).kept(shapeSubPathDir).wrote(shapeSameNode, shapeSameNode, 100, 9000).kept(shapeSameNode),
+			restart().wrote(shapeSubPathDir, sub, 100).kept(shapeSubPathDir).wrote(shapeSameNode, shapeSameNode, 100).kept(shapeSameNode),
 			"subpath-dir: DURABLE CLOSE_TO_OPEN UNINTERRUPTED STAYED; same-node: DURABLE CLOSE_TO_OPEN UNINTERRUPTED STAYED; " + first,
 		},
 		{
 			"a bind mount gone, and a pod that wrote nothing", judgeKubeletRestart,
-			restart().wrote(shapeSubPathDir, sub, 100, 9000).kept(shapeSubPathDir).fact("mount_kept_host"+shapeSubPathDir, false).kept(shapeSameNode),
+			restart().wrote(shapeSubPathDir, sub, 100).kept(shapeSubPathDir).fact("mount_kept_host"+shapeSubPathDir, false).kept(shapeSameNode),
 			"subpath-dir: DURABLE CLOSE_TO_OPEN UNINTERRUPTED UNMOUNTED_UNDER_POD; same-node: INCONCLUSIVE; " + first,
 		},
 		{
 			"a record lost, a gap, and another container", judgeKubeletRestart,
-			restart().wrote(shapeSubPathDir, sub, 100, 9000).append(shapeSubPathDir, sub, 1000, 8950, true).kept(shapeSubPathDir).
-				appends(shapeSameNode, shapeSameNode, 100, 3100).wrote(shapeSameNode, shapeSameNode, 8300, 9000).fact("container_kept"+shapeSameNode, false),
+			restart().wrote(shapeSubPathDir, sub, 100).append(shapeSubPathDir, sub, 1000, 8950, true).kept(shapeSubPathDir).
+				appends(shapeSameNode, shapeSameNode, 100, 3100).wrote(shapeSameNode, shapeSameNode, 8300).fact("container_kept"+shapeSameNode, false),
 			"subpath-dir: ACKED_LOST UNBOUNDED_STALE UNINTERRUPTED STAYED; same-node: DURABLE CLOSE_TO_OPEN RECOVERED MOVED; " + first,
 		},
 		{
 			"a fault that was not proven", judgeKubeletRestart,
 			func() *podTrial {
-				tr := restart().wrote(shapeSubPathDir, sub, 100, 9000).kept(shapeSubPathDir)
+				tr := restart().wrote(shapeSubPathDir, sub, 100).kept(shapeSubPathDir)
 				tr.e.Faults[0].Proven = false
 				return tr
 			}(),

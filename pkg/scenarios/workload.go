@@ -19,9 +19,6 @@ const (
 	// podTimeout bounds a pod's way to Running, on an emulated machine.
 	podTimeout = 5 * time.Minute
 
-	// startTimeout is the same for pods that are started all at once.
-	startTimeout = 5 * time.Minute
-
 	// podGrace is the grace period of a pod whose plan has none.
 	podGrace = 5 * time.Second
 
@@ -178,13 +175,13 @@ func (b *Batch) withPodsOf(ctx context.Context, plan podsPlan, body func(ctx con
 				}
 				return b.startPods(ctx, k, c, plans)
 			})
-			b.moments.take("before")
+			b.moments.take(momentBefore)
 			return err
 		},
 		func(ctx context.Context) error { return body(ctx, k) },
 		func(ctx context.Context) error {
 			b.Phase("keep the tables of kubelet and server")
-			b.moments.take("end")
+			b.moments.take(momentEnd)
 			b.moments.wait()
 			err := b.eachAnyway(ctx, func(ctx context.Context, c *Cell) error { return b.stopPods(ctx, k, c) })
 			quiet()
