@@ -29,6 +29,10 @@ const (
 	awaitChange         = "change" // of what a stream looks at
 )
 
+// longestBody is how much of a request is kept, in bytes: far more than any
+// object that a scenario makes, and less than a line of a run directory has.
+const longestBody = 256 << 10
+
 // steps are what a cell's trial did, for who repeats it by hand. They are noted
 // where it is done, in calls that all scenarios share, so that no description
 // of a scenario is written twice.
@@ -146,7 +150,7 @@ func requestStep(c kube.Change) rundir.Step {
 		Verb: c.Verb, Group: c.Group, Version: c.Version, Resource: c.Resource, Subresource: c.Subresource,
 		Namespace: c.Namespace, Name: c.Name, Type: c.Type, Status: c.Status,
 	}
-	if json.Valid(c.Body) {
+	if len(c.Body) <= longestBody && json.Valid(c.Body) {
 		r.Body = c.Body
 	}
 	if r.Resource == "nodes" && r.Verb == "update" {
