@@ -43,11 +43,14 @@ type steps struct {
 }
 
 // add notes a step that has ended, or goes on. One call after another of a lane
-// that differ in nothing but their times are one step.
+// that differ in nothing but their times are one step, unless something else
+// than calls was noted between them.
 func (s *steps) add(step rundir.Step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if step.Do == rundir.DoCall {
+	if step.Do != rundir.DoCall {
+		clear(s.lanes)
+	} else {
 		lane := step.Machine + " " + step.Call.Lane
 		if i, ok := s.lanes[lane]; ok && sameCall(s.list[i], step) {
 			s.list[i].Times = max(s.list[i].Times, 1) + 1

@@ -281,7 +281,7 @@ echo \"${EXPORT} *(rw,sync,no_root_squash,fsid=\$(cat /proc/sys/kernel/random/uu
 exportfs -a"
 
 say '== start pods' # at 1.0 s of the trial
-kc create -f - <<EOF # took 0.2 s
+kc create -f - <<EOF # it was there already in the trial
 apiVersion: v1
 kind: Namespace
 metadata:
