@@ -185,7 +185,8 @@ func judgeAndShow(s streams, recorded *rundir.Run, format string) (int, error) {
 		return exitInconclusive, err
 	}
 	if err := repro.WriteAll(recorded); err != nil {
-		return exitInconclusive, err
+		// What was judged is worth showing without them.
+		fmt.Fprintf(s.Err, "nfsim: not every trial has a repro.sh: %v\n", err)
 	}
 	return show(s, recorded, format)
 }

@@ -99,12 +99,19 @@ func orSo(s *rundir.Step) string {
 
 func (w *writer) export(s *rundir.Step) {
 	script := fmt.Sprintf(`mkdir -p %[1]s /etc/exports.d
-echo %[1]s' *('%[2]s",fsid=$(cat /proc/sys/kernel/random/uuid))" >>/etc/exports.d/nfs-repro.exports
-exportfs -a`, quote(s.Path), quote(s.Options))
+echo "%[1]s *(%[2]s,fsid=$(cat /proc/sys/kernel/random/uuid))" >>/etc/exports.d/nfs-repro.exports
+exportfs -a`, bare(s.Path), plainList(s.Options))
 	w.line("\nsay '== export'")
 	dir, _ := w.expand(bare(s.Path))
 	w.line("exported=\"$exported %s\"", dir)
 	w.line("on SERVER %s", w.script(script))
+}
+
+// plainList keeps of a list the items that need no quotes, as those of export
+// options do not.
+func plainList(list string) string {
+	items := slices.DeleteFunc(strings.Split(list, ","), func(item string) bool { return !plain.MatchString(item) })
+	return strings.Join(items, ",")
 }
 
 func (w *writer) mount(s *rundir.Step) {

@@ -20,7 +20,11 @@ func request(s int64, verb, resource, namespace, name, body string) rundir.Step 
 	if resource == "deployments" {
 		r.Group = "apps"
 	}
-	return rundir.Step{T: s * sec, End: s*sec + sec/4, Do: rundir.DoRequest, Request: r}
+	step := rundir.Step{T: s * sec, End: s*sec + sec/4, Do: rundir.DoRequest, Request: r}
+	if resource == "namespaces" { // an earlier trial of the run made it
+		r.Status, step.Error = conflict, "status 409"
+	}
+	return step
 }
 
 const (
@@ -151,6 +155,7 @@ func trialOf(t testing.TB, scenario string, steps []rundir.Step) (*rundir.Run, *
 	check(t, err)
 	check(t, tw.Steps(steps))
 	check(t, tw.Observe(rundir.Observation{T: 33 * sec, Source: "node", Event: "host-unmounted", Subject: "cell-1"}))
+	check(t, tw.Observe(rundir.Observation{T: 63 * sec, Source: "node", Event: "host-unmounted", Subject: "cell-1"}))
 	check(t, tw.Observe(rundir.Observation{T: 59 * sec, Source: "disk", Event: "record-arrived", Subject: "pod", Value: "17"}))
 	check(t, tw.Finish(nil))
 	check(t, run.WriteVerdict(rundir.Verdict{Scenario: scenario, Profile: "default", Repeat: 1, Outcomes: []outcome.Outcome{

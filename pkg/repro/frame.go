@@ -206,7 +206,7 @@ func (w *writer) finish() string {
 
 // events are the observations that the script sees too.
 func events() []string {
-	return []string{"host-unmounted", "writer-dead", "poddir-gone", "api-gone", "kubelet-healthy", "node-ready"}
+	return []string{"host-unmounted", "subpath-unmounted", "writer-dead", "poddir-gone", "api-gone", "kubelet-healthy", "node-ready"}
 }
 
 // saw lists, to compare with, when things happened in the trial.
@@ -220,9 +220,11 @@ func (w *writer) saw(observations []rundir.Observation) {
 		list = append(list, moment{t, what})
 	}
 	last := map[string]rundir.Observation{}
+	seen := map[string]bool{}
 	for _, o := range observations {
-		if slices.Contains(events(), o.Event) {
-			list = append(list, moment{o.T, o.Event + " " + o.Subject})
+		if what := o.Event + " " + o.Subject; slices.Contains(events(), o.Event) && !seen[what] {
+			seen[what] = true
+			list = append(list, moment{o.T, what})
 		}
 		if o.Event == "record-arrived" {
 			last[o.Subject] = o

@@ -10,6 +10,7 @@
 package repro
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,28 +50,25 @@ func Script(run *rundir.Run, t *rundir.Trial) (string, error) {
 	return out.String(), nil
 }
 
-// WriteAll writes repro.sh beside every trial of the run that has steps.
+// WriteAll writes repro.sh beside every trial of the run that has steps. One
+// that cannot be rendered does not keep the others from it.
 func WriteAll(run *rundir.Run) error {
 	trials, err := run.Trials()
 	if err != nil {
 		return fmt.Errorf("write scripts: %w", err)
 	}
+	var failed error
 	for _, t := range trials {
 		if t.Err != nil {
 			continue
 		}
 		script, err := Script(run, t)
-		if err != nil {
-			return err
+		if err == nil && script != "" {
+			err = run.WriteScript(t.Meta.Cell(), script)
 		}
-		if script == "" {
-			continue
-		}
-		if err := run.WriteScript(t.Meta.Cell(), script); err != nil {
-			return err
-		}
+		failed = errors.Join(failed, err)
 	}
-	return nil
+	return failed
 }
 
 func verdictOf(list []rundir.Verdict, c rundir.Cell) *rundir.Verdict {

@@ -136,7 +136,7 @@ func TestScriptsRun(t *testing.T) {
 			check(t, err)
 			// Nobody is there to press Enter.
 			text := strings.ReplaceAll(string(script), "read -r _ </dev/tty", ":")
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "sh", "-c", text)
 			cmd.Env = append(os.Environ(),
@@ -306,7 +306,7 @@ func TestCallsOnThisMachine(t *testing.T) {
 	run, trial := trialOf(t, "nfs.x", steps)
 	script, err := Script(run, trial)
 	check(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", script)
 	cmd.Env = append(os.Environ(), "SSH_A=sh -c", "SSH_B=sh -c", "SSH_SERVER=sh -c", "TMPDIR="+t.TempDir())

@@ -2,7 +2,6 @@ package rundir
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -157,20 +156,21 @@ func (s *Step) check() error {
 	return nil
 }
 
-// Steps writes steps.jsonl, once.
-func (t *TrialWriter) Steps(steps []Step) (err error) {
+// Steps writes steps.jsonl; none at all make no file.
+func (t *TrialWriter) Steps(steps []Step) error {
 	if len(steps) == 0 {
 		return nil
 	}
-	f, err := newLineFile(filepath.Join(t.dir, stepsFile))
-	if err != nil {
-		return fmt.Errorf("record steps: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.close()) }()
+	var lines []byte
 	for i := range steps {
-		if err := f.add(&steps[i], false); err != nil {
+		line, err := json.Marshal(&steps[i])
+		if err != nil {
 			return fmt.Errorf("record steps: %w", err)
 		}
+		lines = append(append(lines, line...), '\n')
+	}
+	if err := writeFileAtomic(filepath.Join(t.dir, stepsFile), lines); err != nil {
+		return fmt.Errorf("record steps: %w", err)
 	}
 	return nil
 }

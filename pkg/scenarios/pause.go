@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
@@ -41,6 +42,8 @@ type Pauser struct {
 	// Wait tells a person how things stand and returns when they are done. The
 	// error ends the trial, and everything is put back.
 	Wait func(ctx context.Context, p Pausing) error
+
+	mu sync.Mutex
 }
 
 // Pausing is what a person is told when a trial stands still.
@@ -65,6 +68,9 @@ func (b *Batch) pauseBefore(ctx context.Context, at PausePoint, cells []*Cell, n
 	if b.Pause == nil || b.Pause.At != at || ctx.Done() == nil || ctx.Value(noPauseKey{}) != nil {
 		return nil
 	}
+	// One at a time, where several pods of a cell come to this point at once.
+	b.Pause.mu.Lock()
+	defer b.Pause.mu.Unlock()
 	b.Phase("paused before: " + next)
 	began := agent.Mono()
 	for _, c := range cells {

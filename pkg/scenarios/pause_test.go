@@ -20,7 +20,6 @@ import (
 type pausing struct {
 	*Batch
 	happened []string
-	dir      string
 	run      *rundir.Run
 }
 

@@ -44,6 +44,7 @@ type ending struct {
 
 // watchEnd watches for the ends of a pod on its node.
 func (b *Batch) watchEnd(ctx context.Context, w *workload) *ending {
+	ctx = withScribe(ctx, w.cell)
 	look := func() error {
 		_, kept, err := b.mountsKept(ctx, w)
 		if err == nil {
@@ -73,6 +74,7 @@ func (n *ending) alsoInAPI(ctx context.Context, b *Batch, k *kube.Client, w *wor
 // noteAPIGone waits until the API server has forgotten the pod and notes when
 // the news came.
 func (b *Batch) noteAPIGone(ctx context.Context, k *kube.Client, w *workload) error {
+	ctx = withScribe(ctx, w.cell)
 	end := awaiting(ctx, eventAPIGone, "", w.name())
 	seen, err := k.AwaitPodGone(ctx, b.namespace(), w.name(), w.pod.UID)
 	end(err)

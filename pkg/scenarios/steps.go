@@ -29,6 +29,10 @@ const (
 	awaitChange         = "change" // of what a stream looks at
 )
 
+// longestBody is how much of a request is kept, in bytes: far more than any
+// object that a scenario makes, and less than a line of a run directory has.
+const longestBody = 256 << 10
+
 // steps are what a cell's trial did, for who repeats it by hand. They are noted
 // where it is done, in calls that all scenarios share, so that no description
 // of a scenario is written twice.
@@ -39,11 +43,14 @@ type steps struct {
 }
 
 // add notes a step that has ended, or goes on. One call after another of a lane
-// that differ in nothing but their times are one step.
+// that differ in nothing but their times are one step, unless something else
+// than calls was noted between them.
 func (s *steps) add(step rundir.Step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if step.Do == rundir.DoCall {
+	if step.Do != rundir.DoCall {
+		clear(s.lanes)
+	} else {
 		lane := step.Machine + " " + step.Call.Lane
 		if i, ok := s.lanes[lane]; ok && sameCall(s.list[i], step) {
 			s.list[i].Times = max(s.list[i].Times, 1) + 1
@@ -146,7 +153,7 @@ func requestStep(c kube.Change) rundir.Step {
 		Verb: c.Verb, Group: c.Group, Version: c.Version, Resource: c.Resource, Subresource: c.Subresource,
 		Namespace: c.Namespace, Name: c.Name, Type: c.Type, Status: c.Status,
 	}
-	if json.Valid(c.Body) {
+	if len(c.Body) <= longestBody && json.Valid(c.Body) {
 		r.Body = c.Body
 	}
 	if r.Resource == "nodes" && r.Verb == "update" {

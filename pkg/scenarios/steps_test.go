@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/nfsim/nfsim/pkg/agent"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
@@ -44,6 +46,23 @@ func TestStepsGoToTheCellsOfTheContext(t *testing.T) {
 	}
 }
 
+// TestStepsOfAPodGoToItsCell notes what is done for a pod outside of Batch.each.
+func TestStepsOfAPodGoToItsCell(t *testing.T) {
+	t.Parallel()
+	a, b := &Cell{Key: "a"}, &Cell{Key: "b"}
+	ctx, cancel := context.WithCancel(withScribe(t.Context(), a, b))
+	cancel()
+	batch := &Batch{RunID: "r", Cells: []*Cell{a, b}}
+	client := kube.NewFor(fake.NewClientset())
+	w := &workload{cell: b, pod: &corev1.Pod{}}
+	if err := batch.noteAPIGone(ctx, client, w); err == nil {
+		t.Error("no error of a wait that was given up")
+	}
+	if len(a.steps.inOrder()) != 0 || len(b.steps.inOrder()) != 1 {
+		t.Errorf("steps %+v and %+v", a.steps.inOrder(), b.steps.inOrder())
+	}
+}
+
 func TestStepsOfOneKindInARowAreOne(t *testing.T) {
 	t.Parallel()
 	c := &Cell{}
@@ -58,6 +77,8 @@ func TestStepsOfOneKindInARowAreOne(t *testing.T) {
 		try(at+5, "worker2", "")
 	}
 	try(60, "worker1", "")
+	note(ctx, rundir.Step{T: 65, Do: rundir.DoHeal})
+	try(70, "worker1", "")
 	got := c.steps.inOrder()
 	for i := range got {
 		got[i].Call = nil
@@ -66,6 +87,8 @@ func TestStepsOfOneKindInARowAreOne(t *testing.T) {
 		{T: 10, End: 41, Times: 4, Error: "EAGAIN", Do: rundir.DoCall, Machine: "worker1"},
 		{T: 15, End: 46, Times: 4, Do: rundir.DoCall, Machine: "worker2"},
 		{T: 60, End: 61, Do: rundir.DoCall, Machine: "worker1"},
+		{T: 65, Do: rundir.DoHeal},
+		{T: 70, End: 71, Do: rundir.DoCall, Machine: "worker1"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)

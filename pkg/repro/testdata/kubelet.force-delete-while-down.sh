@@ -276,12 +276,12 @@ trap 'exit 130' INT TERM
 
 say '== export'
 exported="$exported ${EXPORT}"
-on SERVER "mkdir -p '${EXPORT}' /etc/exports.d
-echo '${EXPORT}'' *(''rw,sync,no_root_squash'\",fsid=\$(cat /proc/sys/kernel/random/uuid))\" >>/etc/exports.d/nfs-repro.exports
+on SERVER "mkdir -p ${EXPORT} /etc/exports.d
+echo \"${EXPORT} *(rw,sync,no_root_squash,fsid=\$(cat /proc/sys/kernel/random/uuid))\" >>/etc/exports.d/nfs-repro.exports
 exportfs -a"
 
 say '== start pods' # at 1.0 s of the trial
-kc create -f - <<EOF # took 0.2 s
+kc create -f - <<EOF # it was there already in the trial
 apiVersion: v1
 kind: Namespace
 metadata:

@@ -370,8 +370,8 @@ trap 'exit 130' INT TERM
 
 say '== export'
 exported="$exported ${EXPORT}"
-on SERVER "mkdir -p '${EXPORT}' /etc/exports.d
-echo '${EXPORT}'' *(''rw,sync'\",fsid=\$(cat /proc/sys/kernel/random/uuid))\" >>/etc/exports.d/nfs-repro.exports
+on SERVER "mkdir -p ${EXPORT} /etc/exports.d
+echo \"${EXPORT} *(rw,sync,fsid=\$(cat /proc/sys/kernel/random/uuid))\" >>/etc/exports.d/nfs-repro.exports
 exportfs -a"
 on A "mkdir -p '${MNT}' && timeout -k 2 30 mount -t nfs -o vers=3,soft '${SERVER_ADDR}:${EXPORT}' '${MNT}'" # took 1.0 s
 show A "grep -F ' ${MNT} ' /proc/1/mountinfo"
