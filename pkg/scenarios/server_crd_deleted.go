@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nfsim/nfsim/pkg/fault"
@@ -90,11 +91,11 @@ func (s *shares) podOf(ctx context.Context, c *Cell) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
 	pod, err := s.k.API().CoreV1().Pods(s.b.namespace()).Get(ctx, c.shareName(), metav1.GetOptions{})
-	if ignoreNotFound(err) != nil {
-		return "", fmt.Errorf("read the pod of %s: %w", c.shareName(), err)
-	}
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err):
 		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("read the pod of %s: %w", c.shareName(), err)
 	}
 	return string(pod.UID), nil
 }

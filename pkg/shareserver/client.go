@@ -96,7 +96,7 @@ func (c *Client) Define(ctx context.Context) error {
 	if _, err := c.definitions().Create(ctx, d, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("make the definition of share servers: %w", err)
 	}
-	_, err = look(ctx, "the definition of share servers to be served", func(ctx context.Context) (last string, ok bool, err error) {
+	return look(ctx, "the definition of share servers to be served", func(ctx context.Context) (last string, ok bool, err error) {
 		d, err := c.definitions().Get(ctx, DefinitionName, metav1.GetOptions{})
 		if err != nil {
 			return "", false, err
@@ -108,7 +108,6 @@ func (c *Client) Define(ctx context.Context) error {
 		_, err = c.shares().List(ctx, metav1.ListOptions{})
 		return "established", err == nil, ignoreNotFound(err)
 	})
-	return err
 }
 
 // condition reports whether a condition of an object is true.
@@ -156,11 +155,10 @@ const (
 
 // AwaitDefinition waits until the definition stands as wanted.
 func (c *Client) AwaitDefinition(ctx context.Context, want string) error {
-	_, err := look(ctx, "the definition of share servers to be "+want, func(ctx context.Context) (string, bool, error) {
+	return look(ctx, "the definition of share servers to be "+want, func(ctx context.Context) (string, bool, error) {
 		state, err := c.DefinitionState(ctx)
 		return state, state == want, err
 	})
-	return err
 }
 
 // Create asks for a share server.
@@ -211,7 +209,7 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 // is not there. The error is a *kube.AwaitError when ctx ends.
 func (c *Client) Await(ctx context.Context, name string, cond func(*ShareServer) bool) (*ShareServer, error) {
 	var found *ShareServer
-	_, err := look(ctx, "share server "+name, func(ctx context.Context) (string, bool, error) {
+	err := look(ctx, "share server "+name, func(ctx context.Context) (string, bool, error) {
 		s, err := c.Get(ctx, name)
 		if err != nil {
 			return "", false, err
@@ -291,7 +289,7 @@ func (c *Client) selection() metav1.ListOptions {
 // no more, and its definition, and waits until they are gone. Pods and
 // configurations go with them; those that do not are the namespace's.
 func (c *Client) Cleanup(ctx context.Context) error {
-	_, err := look(ctx, "share servers and their definition to be gone", func(ctx context.Context) (string, bool, error) {
+	return look(ctx, "share servers and their definition to be gone", func(ctx context.Context) (string, bool, error) {
 		list, err := c.shares().List(ctx, c.selection())
 		if ignoreNotFound(err) != nil {
 			return "", false, err
@@ -316,7 +314,6 @@ func (c *Client) Cleanup(ctx context.Context) error {
 		}
 		return fmt.Sprintf("%d share servers, %d definitions", left, len(defs.Items)), left+len(defs.Items) == 0, nil
 	})
-	return err
 }
 
 // remove deletes a resource, and takes its finalizer away.
@@ -342,7 +339,7 @@ func ignoreNotFound(err error) error {
 
 // look asks again and again until ok, or until ctx ends. An error of one look may
 // be the API server's for a moment: the last one is told when time is up.
-func look(ctx context.Context, what string, once func(ctx context.Context) (last string, ok bool, err error)) (string, error) {
+func look(ctx context.Context, what string, once func(ctx context.Context) (last string, ok bool, err error)) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var last string
@@ -350,7 +347,7 @@ func look(ctx context.Context, what string, once func(ctx context.Context) (last
 		now, ok, err := once(ctx)
 		switch {
 		case err == nil && ok:
-			return now, nil
+			return nil
 		case err == nil:
 			last = now
 		case ctx.Err() == nil && !errors.Is(err, context.Canceled):
@@ -358,7 +355,7 @@ func look(ctx context.Context, what string, once func(ctx context.Context) (last
 		}
 		select {
 		case <-ctx.Done():
-			return last, &kube.AwaitError{What: what, Last: last, Err: ctx.Err()}
+			return &kube.AwaitError{What: what, Last: last, Err: ctx.Err()}
 		case <-tick.C:
 		}
 	}

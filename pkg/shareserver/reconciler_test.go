@@ -300,7 +300,7 @@ func TestRun(t *testing.T) {
 	has := func(not types.UID) types.UID {
 		t.Helper()
 		var uid types.UID
-		_, err := look(ctx, "a pod", func(context.Context) (string, bool, error) {
+		err := look(ctx, "a pod", func(context.Context) (string, bool, error) {
 			if pod := c.pod("a"); pod != nil {
 				uid = pod.UID
 			}
