@@ -103,28 +103,42 @@ func TestNodeState(t *testing.T) {
 	}
 }
 
-// TestFlips checks that an answer is noted when it turns from ok to anything
-// else, or back, and at first.
-func TestFlips(t *testing.T) {
+// TestKubeletWatch checks that an answer is noted when it turns from ok to
+// anything else, or back, and at first; and that a kubelet's loop is asked for
+// until it has said ok, and again when another process answers.
+func TestKubeletWatch(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(context.Background())
-	refused, other := errors.New("refused"), errors.New("other")
-	answers := []error{refused, other}
-	var got []string
-	f := flips{note: func(detail string) { got = append(got, detail) }}
-	f.follow(ctx, time.Millisecond, func(context.Context) error {
-		if len(answers) == 1 {
-			cancel()
-		}
-		answer := answers[0]
-		answers = answers[1:]
-		return answer
-	})
-	for _, err := range []error{nil, nil, other, refused, nil} {
-		f.see(err)
+	refused, stuck := errors.New("refused"), errors.New("stuck")
+	looks := []struct{ alive, loop error }{
+		{nil, stuck}, {nil, stuck}, {nil, nil}, {nil, errors.New("is not asked any more")},
+		{refused, nil}, {refused, nil}, {nil, nil}, {nil, stuck},
 	}
-	if diff := cmp.Diff([]string{"refused", "ok", "other", "ok"}, got); diff != "" {
+	var got []string
+	at, asked := 0, 0
+	w := kubeletWatch{
+		alive:    flips{note: func(detail string) { got = append(got, "alive "+detail) }},
+		loop:     flips{note: func(detail string) { got = append(got, "loop "+detail) }},
+		askAlive: func(context.Context) error { return looks[at].alive },
+		askLoop: func(context.Context) error {
+			asked++
+			return looks[at].loop
+		},
+	}
+	for at = range looks {
+		w.look(context.Background())
+	}
+	if diff := cmp.Diff([]string{"alive ok", "loop stuck", "loop ok", "alive refused", "alive ok", "loop ok"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if asked != 4 {
+		t.Errorf("the loop was asked for %d times, want 4", asked)
+	}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	at = 4
+	w.look(cancelled)
+	if len(got) != 6 {
+		t.Errorf("a look that was broken off is noted: %q", got)
 	}
 }
 

@@ -8,50 +8,82 @@ import (
 	"github.com/nfsim/nfsim/pkg/kube"
 )
 
-// The flips of the two health endpoints of a kubelet; Detail is "ok" or why it
-// is not.
+// What a kubelet's two health endpoints say; Detail is "ok" or why it is not.
 const (
-	eventHealthz  = "healthz"          // on the node's loopback: answers as long as the process does
-	eventSyncLoop = "kubelet-syncloop" // by way of the API server: whether its loop goes round (pkg/kubelet/kubelet.go)
+	eventHealthz  = "healthz"          // its flips, on the node's loopback: it answers as long as the process does
+	eventSyncLoop = "kubelet-syncloop" // by way of the API server, of each kubelet process until it first says ok: its loop goes round
 )
 
 const (
-	// healthzEvery and syncLoopEvery are the pauses between two looks: about the
-	// resolution of the flips. Each look costs an emulated machine a tenth of a
-	// second, the latter two of them.
-	healthzEvery  = 2 * time.Second
-	syncLoopEvery = 10 * time.Second
+	// lookEvery is the pause between two looks at a kubelet's health: about the
+	// resolution of its flips.
+	lookEvery = 2 * time.Second
 	// lookTimeout is how long one look may take; a kubelet that is frozen does not
 	// answer at all.
 	lookTimeout = 5 * time.Second
 )
 
-// followKubelet notes every flip of the kubelet on Target until stop is called.
+// followKubelet notes the flips of the kubelet on Target until stop is called.
 func (b *Batch) followKubelet(ctx context.Context, k *kube.Client) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	for _, look := range []struct {
-		source, event string
-		every         time.Duration
-		ask           func(ctx context.Context) error
-	}{
-		{"node", eventHealthz, healthzEvery, func(ctx context.Context) error {
+	note := func(source, event string) flips {
+		return flips{note: func(detail string) { b.nowAllDetail(source, event, b.Target.Name, detail) }}
+	}
+	w := kubeletWatch{
+		alive: note("node", eventHealthz), loop: note("api", eventSyncLoop),
+		askAlive: func(ctx context.Context) error {
 			node, err := b.node(ctx, b.Target)
 			if err != nil {
 				return err
 			}
 			return healthz(ctx, kubeletClient(node))
-		}},
-		{"api", eventSyncLoop, syncLoopEvery, func(ctx context.Context) error { return k.KubeletCheck(ctx, b.Target.Name, "syncloop") }},
-	} {
-		wg.Go(func() {
-			f := flips{note: func(detail string) { b.nowAllDetail(look.source, look.event, b.Target.Name, detail) }}
-			f.follow(ctx, look.every, look.ask)
-		})
+		},
+		askLoop: func(ctx context.Context) error { return k.KubeletCheck(ctx, b.Target.Name, "syncloop") },
 	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			w.look(ctx)
+			if pause(ctx, lookEvery) != nil {
+				return
+			}
+		}
+	})
 	return func() {
 		cancel()
 		wg.Wait()
+	}
+}
+
+// kubeletWatch is what was seen of a kubelet's health so far.
+type kubeletWatch struct {
+	alive, loop       flips
+	askAlive, askLoop func(ctx context.Context) error
+}
+
+// look asks whether the kubelet's process answers, and, until it has said so
+// once, whether its loop goes round: that is a handshake of the API server's
+// with the kubelet, which is dear on an emulated machine.
+func (w *kubeletWatch) look(ctx context.Context) {
+	bounded := func(ask func(context.Context) error) error {
+		one, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		return ask(one)
+	}
+	err := bounded(w.askAlive)
+	if ctx.Err() != nil {
+		return
+	}
+	w.alive.see(err)
+	if err != nil {
+		w.loop.seen = false // the next process has a loop of its own
+		return
+	}
+	if w.loop.seen && w.loop.ok {
+		return
+	}
+	if err := bounded(w.askLoop); ctx.Err() == nil {
+		w.loop.see(err)
 	}
 }
 
@@ -60,22 +92,6 @@ type flips struct {
 	note func(detail string)
 	seen bool
 	ok   bool
-}
-
-// follow asks until ctx is over.
-func (f *flips) follow(ctx context.Context, every time.Duration, ask func(ctx context.Context) error) {
-	for {
-		one, done := context.WithTimeout(ctx, lookTimeout)
-		err := ask(one)
-		done()
-		if ctx.Err() != nil {
-			return
-		}
-		f.see(err)
-		if pause(ctx, every) != nil {
-			return
-		}
-	}
 }
 
 func (f *flips) see(err error) {

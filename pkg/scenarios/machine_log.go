@@ -27,12 +27,8 @@ func nfsdStates() machineLog {
 
 // keep writes a log of a machine to every cell's logs.
 func (b *Batch) keep(ctx context.Context, m lab.Machine, log machineLog, when string) error {
-	return b.keepWithin(ctx, m, log, when, machineLogTimeout)
-}
-
-func (b *Batch) keepWithin(ctx context.Context, m lab.Machine, log machineLog, when string, limit time.Duration) error {
 	defer waiting(ctx)()
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, machineLogTimeout)
 	defer cancel()
 	node, err := b.node(ctx, m)
 	if err != nil {

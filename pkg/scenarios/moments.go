@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/lab"
@@ -76,14 +75,10 @@ func (b *Batch) watchMoments(ctx context.Context, k *kube.Client) *moments {
 	}}
 }
 
-// besideTimeout bounds reading one machine's tables: nobody waits for it but the
-// trial's end.
-const besideTimeout = time.Minute
-
 // keepBeside is keep for what is read beside the trial: the time that it takes
 // is not the trial's.
 func (b *Batch) keepBeside(ctx context.Context, m lab.Machine, log machineLog, name string) error {
-	err := b.keepWithin(withStopwatch(ctx, &stopwatch{}), m, log, name, besideTimeout)
+	err := b.keep(withStopwatch(ctx, &stopwatch{}), m, log, name)
 	if err == nil {
 		b.nowAllDetail("node", eventMoment, m.Name, name)
 	}
@@ -126,16 +121,10 @@ echo '# mounts of the containers'
 [ $# = 0 ] || grep -H -E ' - nfs4? ' "$@" 2>/dev/null
 echo '# pod directories'
 ls -d /var/lib/kubelet/pods/* /var/lib/kubelet/pods/*/volumes/*/ /var/lib/kubelet/pods/*/volume-subpaths/*/ 2>/dev/null
-echo '# tasks in uninterruptible sleep'
-ps -eLo state=,pid=,lwp=,comm= | while read -r state pid tid name; do
-  [ "$state" = D ] || continue
-  echo "$name $pid/$tid"
-  sed 's/^/  /' "/proc/$pid/task/$tid/stack" 2>/dev/null
-done
 `, unit, state)
 	if all {
 		fmt.Fprintf(&script, "echo '# tasks of the runtime'\ntimeout 10 %s tasks ls\n", strings.Join(m.Runtime().Ctr, " "))
 	}
-	script.WriteString("true\n")
+	script.WriteString("echo '# tasks in uninterruptible sleep'\n" + blockedScript)
 	return machineLog{"tables", script.String()}
 }
