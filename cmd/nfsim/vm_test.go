@@ -126,7 +126,7 @@ func (v *vmTest) status(t *testing.T) qemu.Status {
 }
 
 func (v *vmTest) killedRunLeavesNothing(t *testing.T) {
-	v.killAt(t, "close-to-open-1", "run", "--name", vmLab, "--scenario", "close-to-open", "--profile", "default")
+	v.killAt(t, ": connect agents", "run", "--name", vmLab, "--scenario", "close-to-open", "--profile", "default")
 	s := v.status(t)
 	if len(s.Machines) != 3 {
 		t.Fatalf("the lab had %d machines", len(s.Machines))
