@@ -37,7 +37,7 @@ true
 `
 
 // fingerprintTimeout bounds the script on one machine.
-const fingerprintTimeout = 60 * time.Second
+const fingerprintTimeout = 3 * time.Minute
 
 // settings are what the server's NFS service runs with.
 type settings struct{ lease, grace float64 } // s
