@@ -59,11 +59,13 @@ func (s *ShareServer) meta() metav1.ObjectMeta {
 // RecoveryDir is the resource's recovery directory on the node.
 func (s *ShareServer) RecoveryDir() string { return path.Join(s.Spec.StateDir, string(s.UID)) }
 
-// pod is that of a share server. FSAL VFS opens files by handle
-// (CAP_DAC_READ_SEARCH) and marks itself as one that writes back pages
-// (PR_SET_IO_FLUSHER, CAP_SYS_RESOURCE), so that it is privileged.
+// pod is that of a share server. It is not privileged, which API servers refuse
+// unless they are told otherwise (kube-apiserver --allow-privileged): beside what
+// every container may, FSAL VFS opens files by handle (CAP_DAC_READ_SEARCH,
+// open_by_handle_at(2)), and the server marks itself as one that writes pages back
+// (CAP_SYS_RESOURCE, prctl(2) PR_SET_IO_FLUSHER).
 func (s *ShareServer) pod() *corev1.Pod {
-	yes, no := true, false
+	no := false
 	grace := int64(podGraceSeconds)
 	host := func(name, dir string) corev1.Volume {
 		create := corev1.HostPathDirectoryOrCreate
@@ -89,7 +91,7 @@ func (s *ShareServer) pod() *corev1.Pod {
 				Image:           s.Spec.Image,
 				ImagePullPolicy: corev1.PullNever,
 				Command:         []string{"/usr/bin/ganesha.nfsd", "-F", "-L", "STDOUT", "-p", "/run/ganesha/pid", "-f", configDir + "/" + configKey},
-				SecurityContext: &corev1.SecurityContext{Privileged: &yes},
+				SecurityContext: &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"DAC_READ_SEARCH", "SYS_RESOURCE"}}},
 				VolumeMounts: []corev1.VolumeMount{
 					{Name: "data", MountPath: ExportPath},
 					{Name: "recovery", MountPath: recoveryDir},

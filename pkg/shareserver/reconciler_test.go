@@ -3,6 +3,7 @@ package shareserver
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,6 +151,9 @@ func TestReconcileMakesAndRebuilds(t *testing.T) {
 	}
 	if o := metav1.GetControllerOf(first); o == nil || o.UID != "u1" || o.Kind != kind || first.Labels[NameLabel] != "a" || first.Labels["a"] != "b" {
 		t.Errorf("owner %v, labels %v", o, first.Labels)
+	}
+	if security := first.Spec.Containers[0].SecurityContext; security.Privileged != nil || !slices.Contains(security.Capabilities.Add, "DAC_READ_SEARCH") {
+		t.Errorf("security context %+v", security)
 	}
 	dirs := map[string]string{}
 	for _, v := range first.Spec.Volumes {
