@@ -142,7 +142,7 @@ func naiveExclusion(ops []history.Op) bool {
 	}
 	for i, a := range holds {
 		for _, b := range holds[i+1:] {
-			if a.client != b.client && !(a.shared && b.shared) && max(a.start, b.start) < min(a.end, b.end) {
+			if a.client != b.client && (!a.shared || !b.shared) && max(a.start, b.start) < min(a.end, b.end) {
 				return false
 			}
 		}

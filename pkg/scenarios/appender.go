@@ -79,13 +79,6 @@ func (f *follower) stop(ctx context.Context) (proto.StreamEnd, error) {
 	return end, f.await(ctx, "the last events", func(f *follower) bool { return f.done })
 }
 
-// seen is the last value that a poller saw.
-func (f *follower) seen() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.value
-}
-
 // seq is the largest sequence number so far.
 func (f *follower) seq() int64 {
 	f.mu.Lock()

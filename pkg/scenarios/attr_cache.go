@@ -83,7 +83,7 @@ func (b *Batch) attrMode(ctx context.Context, c *Cell, mode string) (err error) 
 	if err != nil {
 		return errors.Join(err, release())
 	}
-	err = errors.Join(look.awaitAny(ctx, firstLook), release())
+	err = errors.Join(look.awaitAny(ctx), release())
 	if err == nil {
 		err = w.replaceWhenSeen(ctx, look, quietOf(mode))
 	}

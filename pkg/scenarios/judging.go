@@ -178,7 +178,7 @@ func forcedUnmounts(e *Evidence) []outcome.Outcome {
 
 // judgeGaps says how the appends of a client went on while a fault lasted:
 // the longest time without an acknowledgement, and the errors.
-func judgeGaps(e *Evidence, client string, from, to int64, tolerated time.Duration) outcome.Outcome {
+func judgeGaps(e *Evidence, client string, from, to int64) outcome.Outcome {
 	last, gap := from, int64(0)
 	var failed *history.Op
 	acked := 0
@@ -215,7 +215,7 @@ func judgeGaps(e *Evidence, client string, from, to int64, tolerated time.Durati
 		return outcome.New(w, "append of record %d: %s", failed.Seq, orHung(failed.Errno)).From("pod").In("history.jsonl")
 	case acked == 0:
 		return outcome.New(outcome.Hung, "no append was acknowledged in %s", seconds(to-from)).From("pod").In("history.jsonl")
-	case gap > int64(tolerated):
+	case gap > int64(toleratedGap):
 		return outcome.New(outcome.Recovered, "longest gap between two acknowledgements %s", seconds(gap)).
 			WithFigure(outcome.Seconds(float64(gap)/1e9, 0)).From("pod").In("history.jsonl")
 	default:
@@ -234,17 +234,6 @@ func orHung(errno string) string {
 // note formats a note for a person.
 func (j *Judgement) note(format string, args ...any) {
 	j.Notes = append(j.Notes, fmt.Sprintf(format, args...))
-}
-
-// countOK counts the operations that succeeded.
-func countOK(ops []history.Op) int {
-	n := 0
-	for i := range ops {
-		if ops[i].Result == history.OK && ops[i].Func != history.Truth {
-			n++
-		}
-	}
-	return n
 }
 
 // judgeMode checks the operations on one file, or in one directory, of a cell

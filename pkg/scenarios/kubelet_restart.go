@@ -152,7 +152,7 @@ func judgePodAway(e *Evidence, faultName, client, suffix string) (j Judgement, o
 	if o, ok := e.after(eventNodeReady, f.HealedAt); ok {
 		to = o.T
 	}
-	j.Outcomes = append(j.Outcomes, judgeGaps(e, client, f.InjectedAt, to, toleratedGap), judgeKept(e, suffix))
+	j.Outcomes = append(j.Outcomes, judgeGaps(e, client, f.InjectedAt, to), judgeKept(e, suffix))
 	return j, true
 }
 

@@ -81,7 +81,7 @@ func (b *Batch) mapMode(ctx context.Context, c *Cell, m mapMode) error {
 	if err != nil {
 		return errors.Join(err, release())
 	}
-	err = errors.Join(look.awaitAny(ctx, firstLook), release())
+	err = errors.Join(look.awaitAny(ctx), release())
 	var mapped *mapping
 	if err == nil {
 		mapped, err = w.mapShared(ctx)

@@ -105,7 +105,7 @@ func judgeNodeReset(e *Evidence) Judgement {
 			if o, ok := e.after(eventNodeReady, f.ProvenAt); ok {
 				to = o.T
 			}
-			m.Outcomes = append(m.Outcomes, judgeGaps(of, shape, f.InjectedAt, to, toleratedGap))
+			m.Outcomes = append(m.Outcomes, judgeGaps(of, shape, f.InjectedAt, to))
 		} else {
 			m.Outcomes = append(m.Outcomes, judgeRevival(of, shape, f.InjectedAt))
 		}

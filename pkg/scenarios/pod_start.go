@@ -256,17 +256,27 @@ func (b *Batch) withPodEvents(ctx context.Context, k *kube.Client, w *workload, 
 	return err
 }
 
+// containerPID reads the process of a container from the runtime's directory state
+// (lab.Runtime) on its node.
+func containerPID(ctx context.Context, v *vantage, state, id string) (pid int, err error) {
+	t, err := v.must(ctx, proto.Request{Op: proto.OpReadFile, Path: state + "/" + id + "/init.pid", Limit: 32})
+	if err == nil {
+		pid, err = strconv.Atoi(strings.TrimSpace(string(t.Data)))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find the process of container %s: %w", id, err)
+	}
+	return pid, nil
+}
+
 // findOnNode reads the container's process and the volume's mount from the
 // node's own tables; state is lab.Runtime's.
 func (w *workload) findOnNode(ctx context.Context, v *vantage, state string) error {
-	t, err := v.must(ctx, proto.Request{Op: proto.OpReadFile, Path: state + "/" + w.containerID + "/init.pid", Limit: 32})
-	if err == nil {
-		w.pid, err = strconv.Atoi(strings.TrimSpace(string(t.Data)))
+	var err error
+	if w.pid, err = containerPID(ctx, v, state, w.containerID); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("find the process of container %s: %w", w.containerID, err)
-	}
-	t, err = v.must(ctx, proto.Request{Op: proto.OpMountinfo, PID: 1})
+	t, err := v.must(ctx, proto.Request{Op: proto.OpMountinfo, PID: 1})
 	if err != nil {
 		return err
 	}

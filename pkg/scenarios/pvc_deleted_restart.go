@@ -168,7 +168,7 @@ func judgePVCDeletedRestart(e *Evidence) Judgement {
 	if o, ok := e.after(eventBystander, f.HealedAt); ok {
 		to = o.T
 	}
-	running.Outcomes = append(running.Outcomes, judgeGaps(e, podAppends, f.InjectedAt, to, toleratedGap), judgeKept(e, ""))
+	running.Outcomes = append(running.Outcomes, judgeGaps(e, podAppends, f.InjectedAt, to), judgeKept(e, ""))
 	return Judgement{
 		Modes:    []Mode{running, {Name: modeRestarted, Outcomes: []outcome.Outcome{judgeNewContainer(e)}}},
 		Outcomes: judgeLedger(e),

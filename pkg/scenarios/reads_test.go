@@ -48,8 +48,9 @@ func (s *script) fails(at float64, file, errno, mode string) *script {
 	return s.add("b", at, history.Op{Func: history.Read, File: file, Errno: errno, Result: history.Fail, Mode: mode})
 }
 
-func (s *script) change(at float64, fn, file, token string) *script {
-	return s.add("a", at, history.Op{Func: fn, File: file, Value: token})
+// change is at 20 ms.
+func (s *script) change(fn, file, token string) *script {
+	return s.add("a", 20, history.Op{Func: fn, File: file, Value: token})
 }
 
 func (s *script) look(at float64, as, file, token string) *script {
@@ -164,7 +165,7 @@ func TestJudgeDirCache(t *testing.T) {
 	}
 	gone := func() *script {
 		return new(script).write(0, there, namePresent, "close").read(10, there, namePresent, history.ModeLookup).
-			change(20, history.Unlink, there, "").truth(there, "")
+			change(history.Unlink, there, "").truth(there, "")
 	}
 	runJudged(t, judgeDirCache, []judged{
 		{"seen at once", made().read(30, missing, namePresent, history.ModeLookup), "negative", "LINEARIZABLE DURABLE"},
@@ -222,11 +223,11 @@ func TestJudgeRenameOver(t *testing.T) {
 	t.Parallel()
 	ro := history.ModeHeldRO
 	held := func() *script {
-		return new(script).write(0, modeHeld, "v1", "close").read(10, modeHeld, "v1", ro).change(20, history.Rename, modeHeld, "v2").truth(modeHeld, "v2")
+		return new(script).write(0, modeHeld, "v1", "close").read(10, modeHeld, "v1", ro).change(history.Rename, modeHeld, "v2").truth(modeHeld, "v2")
 	}
 	reopened := func() *script {
 		return new(script).write(0, modeReopenHeld, "v1", "close").read(10, modeReopenHeld, "v1", "reopen").
-			change(20, history.Rename, modeReopenHeld, "v2").truth(modeReopenHeld, "v2")
+			change(history.Rename, modeReopenHeld, "v2").truth(modeReopenHeld, "v2")
 	}
 	runJudged(t, judgeRenameOver, []judged{
 		{"the old contents", held().read(6000, modeHeld, "v1", ro), modeHeld, "DURABLE UNINTERRUPTED"},
@@ -245,7 +246,7 @@ func TestJudgeRenameOver(t *testing.T) {
 func TestJudgeUnlinkOpen(t *testing.T) {
 	t.Parallel()
 	const other = modeOtherClient + "/file"
-	gone := new(script).write(0, other, "v1", "close").change(20, history.Unlink, other, "").fails(3000, other, "ESTALE", history.ModeHeldRO)
+	gone := new(script).write(0, other, "v1", "close").change(history.Unlink, other, "").fails(3000, other, "ESTALE", history.ModeHeldRO)
 	if got := modeWords(t, judgeUnlinkOpen(gone.evidence()), modeOtherClient); got != "ESTALE" {
 		t.Errorf("got %s, want ESTALE", got)
 	}

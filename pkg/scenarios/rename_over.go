@@ -93,7 +93,7 @@ func (b *Batch) lookHeld(ctx context.Context, c *Cell, file string) (*watch, err
 	if err != nil {
 		return nil, err
 	}
-	return look, look.awaitAny(ctx, firstLook)
+	return look, look.awaitAny(ctx)
 }
 
 // renameWhileReopened replaces a file while B re-opens it, each time that B has
@@ -103,7 +103,7 @@ func (b *Batch) renameWhileReopened(ctx context.Context, w *versions, rounds int
 	if err != nil {
 		return err
 	}
-	err = look.awaitAny(ctx, firstLook)
+	err = look.awaitAny(ctx)
 	for seen := true; err == nil && seen && w.n <= rounds; {
 		if err = w.renameNext(ctx); err == nil {
 			seen, err = look.awaitShown(ctx, w.latest(), b.watchFor(renameWatch))

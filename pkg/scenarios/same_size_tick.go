@@ -87,7 +87,7 @@ func (b *Batch) tickBursts(ctx context.Context, c *Cell, w *burst) (fresh bool, 
 	if err != nil {
 		return true, err
 	}
-	err = look.awaitAny(ctx, firstLook)
+	err = look.awaitAny(ctx)
 	fresh = true
 	limit := tickTime
 	if strings.Contains(c.Profile.Options, "vers=3") {

@@ -177,7 +177,7 @@ func judgeShapeEnd(e *Evidence, shape string, f rundir.FaultRecord) Mode {
 				until = max(until, o.T)
 			}
 		}
-		m.Outcomes = append(m.Outcomes, judgeGaps(e, shape, f.InjectedAt, until, toleratedGap), judgeKept(e, shape))
+		m.Outcomes = append(m.Outcomes, judgeGaps(e, shape, f.InjectedAt, until), judgeKept(e, shape))
 		return m
 	}
 	end := podEnd{label: shape, client: shape, since: f.HealedAt, what: "the kubelet was started again", limit: endTimeout}

@@ -49,8 +49,6 @@ type share struct {
 // name is that of the resource and of its pod.
 func (c *Cell) shareName() string { return c.Key + "-share" }
 
-func (s *share) name() string { return s.cell.shareName() }
-
 // writer is the first client: the agent in the pod. Its clock is its machine's.
 func (s *share) writer() client {
 	return client{at: &vantage{machine: s.pod.at.Name, client: s.pod.client}, root: kube.DefaultMountPath}

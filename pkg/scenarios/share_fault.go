@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/shareserver"
@@ -58,13 +56,9 @@ func (s *shares) server(ctx context.Context, c *Cell) (serverProcess, error) {
 		return serverProcess{}, err
 	}
 	p := serverProcess{pod: string(pod.UID), container: kube.ContainerID(pod), port: c.share.made.Status.Port}
-	t, err := s.b.on(s.b.Target).must(ctx, proto.Request{Op: proto.OpReadFile, Path: s.b.Target.Runtime().State + "/" + p.container + "/init.pid", Limit: 32})
+	pid, err := containerPID(ctx, s.b.on(s.b.Target), s.b.Target.Runtime().State, p.container)
 	if err != nil {
-		return p, fmt.Errorf("find the process of container %s: %w", p.container, err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(t.Data)))
-	if err != nil {
-		return p, fmt.Errorf("find the process of container %s: %w", p.container, err)
+		return p, err
 	}
 	node, err := s.b.node(ctx, s.b.Target)
 	if err != nil {

@@ -113,7 +113,7 @@ func (b *Batch) unflushedLooks(ctx context.Context, c *Cell, file string) ([]*wa
 			return looks, err
 		}
 		looks = append(looks, look)
-		if err := look.awaitAny(ctx, firstLook); err != nil {
+		if err := look.awaitAny(ctx); err != nil {
 			return looks, err
 		}
 	}

@@ -111,7 +111,7 @@ func (b *Batch) unlinkOwn(ctx context.Context, c *Cell) error {
 	if err != nil {
 		return err
 	}
-	if err = look.awaitAny(ctx, firstLook); err == nil {
+	if err = look.awaitAny(ctx); err == nil {
 		err = w.unlink(ctx)
 	}
 	if err == nil {

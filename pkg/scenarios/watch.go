@@ -125,11 +125,11 @@ func (w *watch) awaitShown(ctx context.Context, want string, limit time.Duration
 	return w.awaitWithin(ctx, limit, func(f *follower) bool { return f.value == want })
 }
 
-// awaitAny waits for the first look.
-func (w *watch) awaitAny(ctx context.Context, limit time.Duration) error {
-	seen, err := w.awaitWithin(ctx, limit, func(f *follower) bool { return f.value != "" })
+// awaitAny waits for the first look, at most as long as firstLook.
+func (w *watch) awaitAny(ctx context.Context) error {
+	seen, err := w.awaitWithin(ctx, firstLook, func(f *follower) bool { return f.value != "" })
 	if err == nil && !seen {
-		err = fmt.Errorf("no look at %s on %s within %s", w.spec.file, w.at.machine, limit)
+		err = fmt.Errorf("no look at %s on %s within %s", w.spec.file, w.at.machine, firstLook)
 	}
 	return err
 }

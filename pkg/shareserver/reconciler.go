@@ -3,6 +3,7 @@ package shareserver
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -296,13 +297,7 @@ func (r *Reconciler) tearDown(ctx context.Context, s *ShareServer) error {
 	pod, err := r.api.CoreV1().Pods(s.Namespace).Get(ctx, s.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err) || err == nil && !s.owns(pod):
-		var rest []string
-		for _, f := range s.Finalizers {
-			if f != Finalizer {
-				rest = append(rest, f)
-			}
-		}
-		s.Finalizers = rest
+		s.Finalizers = slices.DeleteFunc(s.Finalizers, func(f string) bool { return f == Finalizer })
 		return r.update(ctx, s)
 	case err != nil:
 		return fmt.Errorf("read its pod: %w", err)

@@ -122,11 +122,11 @@ func TestWorkloadComesAndGoes(t *testing.T) {
 		}
 	}
 
-	l, release := use()
+	_, release := use()
 	release() // nothing was brought
 	all(own)
 
-	l, release = use()
+	l, release := use()
 	bring(l)
 	bring(l) // nothing more
 	note := filepath.Join(l.StateDir(), "workload.json")
