@@ -24,7 +24,7 @@ unit: agents ## tests with no virtual machine and no network, race detector on
 
 .PHONY: vm-test
 vm-test: deps build ## tests on real virtual machines (boots the built-in lab)
-	$(GO) test -tags vm -timeout 70m -count 1 -p 1 -v -run '^(TestVM|TestLab)$$' ./cmd/nfsim ./pkg/lab/qemu
+	$(GO) test -tags vm -timeout 70m -count 1 -p 1 -v -run '^(TestVM|TestLab|TestLabGaneshaImage)$$' ./pkg/image ./cmd/nfsim ./pkg/lab/qemu
 
 .PHONY: build
 build: agents ## bin/nfsim

@@ -5,13 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-
-	"github.com/nfsim/nfsim/pkg/cache"
 )
 
 // TestWriteGanesha makes an archive of a small root file system and reads it as a
@@ -53,32 +50,5 @@ func TestGaneshaKey(t *testing.T) {
 	amd, arm := (&builder{debian: ganeshaDebian, arch: "amd64"}).ganeshaKey(), (&builder{debian: ganeshaDebian, arch: "arm64"}).ganeshaKey()
 	if amd == arm || !strings.HasPrefix(amd, "trixie-amd64-") || !strings.HasPrefix(arm, "trixie-arm64-") {
 		t.Errorf("keys %q and %q", amd, arm)
-	}
-}
-
-// TestGaneshaImage builds the image in a cache directory, that of NFSIM_IMAGE. It
-// needs mmdebstrap and Debian's mirror.
-func TestGaneshaImage(t *testing.T) {
-	t.Parallel()
-	if os.Getenv("NFSIM_IMAGE") == "" {
-		t.Skip("NFSIM_IMAGE is not set: no image is built")
-	}
-	dir, err := cache.Open(os.Getenv("NFSIM_IMAGE"), cache.Options{Logf: t.Logf})
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin := time.Now()
-	g, err := GetGanesha(t.Context(), dir, Options{Logf: t.Logf})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.Release()
-	t.Logf("%s in %s after %s", g.Ref(), g.Archive(), time.Since(begin).Round(time.Second))
-	packages, err := os.ReadFile(g.Packages())
-	if err != nil || !strings.Contains(string(packages), "nfs-ganesha-vfs 6.5") {
-		t.Errorf("packages.list: %q, %v", packages, err)
-	}
-	if _, err := tarball.ImageFromPath(g.Archive(), nil); err != nil {
-		t.Error(err)
 	}
 }
