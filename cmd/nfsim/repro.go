@@ -10,6 +10,7 @@ import (
 
 	"github.com/nfsim/nfsim/pkg/repro"
 	"github.com/nfsim/nfsim/pkg/rundir"
+	"github.com/nfsim/nfsim/pkg/scenarios"
 )
 
 func newReproCommand(s streams) *cobra.Command {
@@ -49,18 +50,16 @@ type wantedTrial struct {
 }
 
 func (w wantedTrial) match(c rundir.Cell) (bool, error) {
-	id := strings.Replace(c.Scenario, ".", "/", 1)
-	_, name, _ := strings.Cut(id, "/")
-	byName, err := path.Match(w.scenario, name)
+	family, name, _ := strings.Cut(c.Scenario, ".")
+	scenario, err := scenarios.Scenario{Family: family, Name: name}.Match(w.scenario)
 	if err != nil {
 		return false, usagef("scenario pattern %q: %v", w.scenario, err)
 	}
-	byID, _ := path.Match(w.scenario, id) // the pattern is good
 	profile, err := path.Match(w.profile, c.Profile)
 	if err != nil {
 		return false, usagef("profile pattern %q: %v", w.profile, err)
 	}
-	return (byName || byID) && profile && c.Repeat == w.repeat, nil
+	return scenario && profile && c.Repeat == w.repeat, nil
 }
 
 // printScript prints the script of the one trial that matches.
