@@ -82,9 +82,9 @@ inside() {
   cd "$work/project"
   timed "vagrant validate" vagrant validate
   timed "vagrant up, from nothing to provisioned" vagrant up --provider=libvirt
-  # One scenario of each family that exists, one profile. `nfsim run` finds the
+  # One scenario of each family that exists, one profile of each. `nfsim run` finds the
   # machines by itself; its exit code is 1 if anything is not as expected.
-  timed "nfsim run" bin/nfsim run --scenario close-to-open --scenario kubelet-restart --profile default --runs "$work/runs"
+  timed "nfsim run" bin/nfsim run --scenario close-to-open,kubelet-restart,server-pod-deleted --profile default,hard --runs "$work/runs"
   timed "provider conformance" env NFSIM_VAGRANT_DIR="$PWD" "$work/conform.test" -test.v -test.run TestVagrantLab
   timed "vagrant halt" vagrant halt
   bin/nfsim run --lab vagrant --plan >/dev/null

@@ -10,7 +10,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
-// pollEvery is the pause between two looks at something that is awaited.
+// pollEvery is the shortest pause between two looks at something that is awaited.
 const pollEvery = 100 * time.Millisecond
 
 // Nodes returns the connection to a machine, dialled again when the old one

@@ -41,17 +41,11 @@ func (s shell) run(ctx context.Context, machine, script string) (string, error) 
 // awaitSeen looks until there is no error or ctx ends, and returns what was seen
 // last.
 func awaitSeen(ctx context.Context, seen func(ctx context.Context) (string, error)) (string, error) {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	for {
+		begin := time.Now()
 		evidence, err := seen(ctx)
-		if err == nil {
-			return evidence, nil
-		}
-		select {
-		case <-ctx.Done():
+		if err == nil || !pause(ctx, time.Since(begin)) {
 			return evidence, err
-		case <-tick.C:
 		}
 	}
 }
@@ -62,9 +56,8 @@ func awaitSeen(ctx context.Context, seen func(ctx context.Context) (string, erro
 func (s shell) await(ctx context.Context, machine, script string) (string, error) {
 	var evidence string
 	var last error
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	for {
+		begin := time.Now()
 		out, err := s.run(ctx, machine, script)
 		if err == nil {
 			return out, nil
@@ -73,10 +66,22 @@ func (s shell) await(ctx context.Context, machine, script string) (string, error
 		if errors.As(err, &exit) || last == nil {
 			evidence, last = out, err
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, time.Since(begin)) {
 			return evidence, last
-		case <-tick.C:
 		}
+	}
+}
+
+// pause waits before the next look at something that is awaited, and reports
+// whether ctx goes on. It is longer the longer the last look took, so that looks
+// have at most a third of a slow machine, which has to do what is awaited.
+func pause(ctx context.Context, took time.Duration) bool {
+	timer := time.NewTimer(max(pollEvery, 2*took))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }

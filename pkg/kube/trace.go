@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 
@@ -24,6 +25,19 @@ type Change struct {
 	Body                                             []byte // of the request; nil for what may hold a secret
 	Status                                           int    // HTTP status; 0: no answer
 	Span
+}
+
+// Object is the name of the object that was changed, also of one that was made;
+// "" for none, or one that its body does not name.
+func (c Change) Object() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	var object metav1.PartialObjectMetadata
+	if json.Unmarshal(c.Body, &object) != nil {
+		return ""
+	}
+	return object.Name
 }
 
 type traceKey struct{}

@@ -21,10 +21,9 @@ const (
 	ShareDirs       = "sharedirs"    // directories of share servers
 	ShareServers    = "shareservers" // resources of that name
 	Definitions     = "definitions"  // of resources that nfsim made
-	ConfigMaps      = "configmaps"
-	NFT             = "nft"    // firewall rules
-	Units           = "units"  // systemd units that nfsim made
-	DState          = "dstate" // tasks in uninterruptible sleep
+	NFT             = "nft"          // firewall rules
+	Units           = "units"        // systemd units that nfsim made
+	DState          = "dstate"       // tasks in uninterruptible sleep
 )
 
 // Change is what differs in one category of two ledgers.

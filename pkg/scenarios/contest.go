@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type contest struct {
 	file   string // below the export
 	holder contender
 	rival  contender
+	// patience bounds one call, 0 for lockPatience.
+	patience time.Duration
 	// granted says that the rival was given the lock.
 	granted bool
 }
@@ -89,7 +92,7 @@ func (c *Cell) hold(ctx context.Context, holder, rival client, file string) (*co
 
 // call does one request on a side's descriptor.
 func (k *contest) call(ctx context.Context, side contender, req proto.Request) (agent.Timed, error) {
-	req.Lane, req.FD, req.TimeoutMS = k.cell.Key+k.file, side.fd, lockPatience.Milliseconds()
+	req.Lane, req.FD, req.TimeoutMS = k.cell.Key+k.file, side.fd, cmp.Or(k.patience, lockPatience).Milliseconds()
 	return side.at.do(ctx, req)
 }
 

@@ -31,6 +31,8 @@ func List() []Scenario {
 		forceDeleteLive(),
 		pvcDeletedRestart(),
 		ControlZombieWriter(ByZombieClock),
+		serverPodDeleted(),
+		ServerPodWrongTarget(ByServerProof),
 	}
 }
 
@@ -48,11 +50,9 @@ func Unproven() []Scenario {
 		nodeReset(),
 		longOutage(),
 		fencingTaint(),
-		serverPodDeleted(),
 		serverCRDeleted(),
 		serverCRDeletedAddressKept(),
 		serverCRDDeleted(),
-		ServerPodWrongTarget(ByServerProof),
 	}
 }
 

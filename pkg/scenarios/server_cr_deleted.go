@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -44,12 +46,10 @@ func driveServerCRDeleted(ctx context.Context, b *Batch) error {
 // pinned or not.
 func (s *shares) recreate(pinned bool) func(ctx context.Context, servers map[*Cell]serverProcess) error {
 	return func(ctx context.Context, servers map[*Cell]serverProcess) error {
-		cells := make([]*Cell, 0, len(servers))
-		for c := range servers {
-			cells = append(cells, c)
-		}
+		cells := slices.Collect(maps.Keys(servers))
 		return atOnce(len(cells), func(i int) error {
 			c := cells[i]
+			ctx := withScribe(ctx, c)
 			if err := s.deleteShare(ctx, c); err != nil {
 				return err
 			}

@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/fault"
@@ -46,12 +48,11 @@ func driveServerPodDeleted(ctx context.Context, b *Batch) error {
 // nil.
 func (s *shares) deletePods(grace *int64) func(ctx context.Context, servers map[*Cell]serverProcess) error {
 	return func(ctx context.Context, servers map[*Cell]serverProcess) error {
-		for c := range servers {
-			if _, err := s.k.DeletePod(ctx, s.b.namespace(), c.shareName(), grace); err != nil {
-				return err
-			}
-		}
-		return nil
+		cells := slices.Collect(maps.Keys(servers))
+		return atOnce(len(cells), func(i int) error {
+			_, err := s.k.DeletePod(withScribe(ctx, cells[i]), s.b.namespace(), cells[i].shareName(), grace)
+			return err
+		})
 	}
 }
 

@@ -106,7 +106,7 @@ func (s *shares) clients(ctx context.Context) ([]fault.Process, error) {
 // deleteClients deletes the clients' pods by force.
 func (s *shares) deleteClients(ctx context.Context) error {
 	for _, c := range s.b.live() {
-		if _, err := s.k.DeletePod(ctx, s.b.namespace(), c.share.pod.name(), new(int64)); err != nil {
+		if _, err := s.k.DeletePod(withScribe(ctx, c), s.b.namespace(), c.share.pod.name(), new(int64)); err != nil {
 			return err
 		}
 	}

@@ -170,7 +170,7 @@ func (s *shares) reconcile(ctx context.Context) {
 	if s.stop != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancel(s.controlled(context.WithoutCancel(ctx)))
 	over := make(chan struct{})
 	r := s.api.Reconciler(func(format string, args ...any) {
 		s.b.nowAllDetail("reconciler", "said", s.b.ID, fmt.Sprintf(format, args...))
@@ -183,6 +183,22 @@ func (s *shares) reconcile(ctx context.Context) {
 		cancel()
 		<-over
 	}
+}
+
+// controlled returns a context in which what the reconciler changes is noted for
+// the cell that it belongs to. What it writes into a status is no step: without a
+// reconciler nobody reads it.
+func (s *shares) controlled(ctx context.Context) context.Context {
+	return kube.WithTrace(ctx, func(change kube.Change) {
+		if change.Subresource == "status" {
+			return
+		}
+		for _, c := range s.b.Cells {
+			if change.Object() == c.shareName() {
+				note(withScribe(ctx, c), requestStep(change))
+			}
+		}
+	})
 }
 
 // stopReconciler ends the reconciler, if it runs.
@@ -341,10 +357,8 @@ func (s *shares) remove(ctx context.Context, c *Cell) error {
 	if _, err := s.k.DeletePod(ctx, s.b.namespace(), c.shareName(), nil); ignoreNotFound(err) != nil {
 		return err
 	}
-	if _, err := s.k.AwaitPodGone(ctx, s.b.namespace(), c.shareName(), pod.UID); err != nil {
-		return err
-	}
-	return ignoreNotFound(s.k.API().CoreV1().ConfigMaps(s.b.namespace()).Delete(ctx, c.shareName(), metav1.DeleteOptions{}))
+	_, err = s.k.AwaitPodGone(ctx, s.b.namespace(), c.shareName(), pod.UID)
+	return err
 }
 
 // undefine deletes the definition and waits until it is gone.

@@ -52,6 +52,8 @@ func (s *share) startLoad(ctx context.Context, mode string) (*load, error) {
 	if l.lock, err = c.hold(ctx, writer, s.peer, l.file(loadLock)); err != nil {
 		return nil, err
 	}
+	// A call waits for as long as the server is away, and it is to be answered.
+	l.lock.patience = 2 * shareTimeout
 	name := writer.at.machine
 	l.appends, err = c.append(ctx, writer.at.client, name, name, l.file(loadLog), proto.StreamSpec{
 		Path: writer.root + "/" + l.file(loadLog), Client: name, Sync: "fsync", IntervalUS: appendEvery.Microseconds(), OnError: "reopen", Advance: true,

@@ -248,8 +248,8 @@ func (c *Client) Log(ctx context.Context, name string, previous bool) (string, e
 	return string(text), nil
 }
 
-// Ledger lists what there is of this run: definitions, resources and
-// configurations, sorted and free of anything that changes by itself.
+// Ledger lists what there is of this run, definitions and resources,
+// sorted and free of anything that changes by itself.
 func (c *Client) Ledger(ctx context.Context) (map[string][]string, error) {
 	ledger := map[string][]string{}
 	note := func(category string, o metav1.Object) {
@@ -268,13 +268,6 @@ func (c *Client) Ledger(ctx context.Context) (map[string][]string, error) {
 			note(category, &list.Items[i])
 		}
 	}
-	configs, err := c.api.CoreV1().ConfigMaps(c.namespace).List(ctx, c.selection())
-	if err != nil {
-		return nil, fmt.Errorf("list configmaps: %w", err)
-	}
-	for i := range configs.Items {
-		note("configmaps", &configs.Items[i])
-	}
 	for _, entries := range ledger {
 		slices.Sort(entries)
 	}
@@ -286,8 +279,8 @@ func (c *Client) selection() metav1.ListOptions {
 }
 
 // Cleanup removes the run's resources, with the finalizer of a reconciler that is
-// no more, and its definition, and waits until they are gone. Pods and
-// configurations go with them; those that do not are the namespace's.
+// no more, and its definition, and waits until they are gone. Pods go
+// with them; those that do not are the namespace's.
 func (c *Client) Cleanup(ctx context.Context) error {
 	return look(ctx, "share servers and their definition to be gone", func(ctx context.Context) (string, bool, error) {
 		list, err := c.shares().List(ctx, c.selection())

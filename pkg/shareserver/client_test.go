@@ -123,7 +123,7 @@ func TestLedgerAndCleanup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]string{"definitions": {DefinitionName + " uid="}, "shareservers": {"a uid="}, "configmaps": {"a uid=made-1"}}
+	want := map[string][]string{"definitions": {DefinitionName + " uid="}, "shareservers": {"a uid="}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -14,12 +14,19 @@ import (
 )
 
 const (
-	configKey = "ganesha.conf"
-	configDir = "/etc/ganesha-share"
+	configFile = "ganesha.conf"
+	configDir  = "/etc/ganesha-share"
+	// configNote is the pod's annotation that has the configuration. The kubelet
+	// makes a file of it without asking the API server, which a ConfigMap in its
+	// place would wait for at every start.
+	configNote = group + "/config"
 	// recoveryDir is where NFS-Ganesha keeps which clients may reclaim their state
 	// after a restart, unless it is told otherwise (ganesha-core-config(8),
 	// RecoveryRoot).
 	recoveryDir = "/var/lib/nfs/ganesha"
+	// runtimeDir is where the server writes its pid. Not the image's: it is empty
+	// there, as every /run of a Debian system is.
+	runtimeDir = "/run/ganesha"
 	// podGraceSeconds is how long the server has to end by itself. It takes a second
 	// or two.
 	podGraceSeconds = 10
@@ -31,9 +38,9 @@ var configText string
 
 // config is ganesha.conf of a share server, whose status has its address.
 func config(s *ShareServer) (string, error) {
-	t, err := template.New(configKey).Parse(configText)
+	t, err := template.New(configFile).Parse(configText)
 	if err != nil {
-		return "", fmt.Errorf("parse the template of %s: %w", configKey, err)
+		return "", fmt.Errorf("parse the template of %s: %w", configFile, err)
 	}
 	var out bytes.Buffer
 	err = t.Execute(&out, struct {
@@ -41,7 +48,7 @@ func config(s *ShareServer) (string, error) {
 		Owner, Path        string
 	}{s.Status.Port, s.Spec.LeaseSeconds, s.Spec.GraceSeconds, s.Namespace + "/" + s.Name, ExportPath})
 	if err != nil {
-		return "", fmt.Errorf("write %s of %s: %w", configKey, s.Name, err)
+		return "", fmt.Errorf("write %s of %s: %w", configFile, s.Name, err)
 	}
 	return out.String(), nil
 }
@@ -64,7 +71,13 @@ func (s *ShareServer) RecoveryDir() string { return path.Join(s.Spec.StateDir, s
 // every container may, FSAL VFS opens files by handle (CAP_DAC_READ_SEARCH,
 // open_by_handle_at(2)), and the server marks itself as one that writes pages back
 // (CAP_SYS_RESOURCE, prctl(2) PR_SET_IO_FLUSHER).
-func (s *ShareServer) pod() *corev1.Pod {
+func (s *ShareServer) pod() (*corev1.Pod, error) {
+	text, err := config(s)
+	if err != nil {
+		return nil, err
+	}
+	about := s.meta()
+	about.Annotations = map[string]string{configNote: text}
 	no := false
 	grace := int64(podGraceSeconds)
 	host := func(name, dir string) corev1.Volume {
@@ -72,7 +85,7 @@ func (s *ShareServer) pod() *corev1.Pod {
 		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: dir, Type: &create}}}
 	}
 	return &corev1.Pod{
-		ObjectMeta: s.meta(),
+		ObjectMeta: about,
 		Spec: corev1.PodSpec{
 			NodeName:                      s.Spec.Node,
 			HostNetwork:                   true,
@@ -84,17 +97,21 @@ func (s *ShareServer) pod() *corev1.Pod {
 			Volumes: []corev1.Volume{
 				host("data", s.Spec.DataDir),
 				host("recovery", s.RecoveryDir()),
-				{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: s.Name}}}},
+				{Name: "runtime", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}},
+				{Name: "config", VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{Items: []corev1.DownwardAPIVolumeFile{
+					{Path: configFile, FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['" + configNote + "']"}},
+				}}}},
 			},
 			Containers: []corev1.Container{{
 				Name:            container,
 				Image:           s.Spec.Image,
 				ImagePullPolicy: corev1.PullNever,
-				Command:         []string{"/usr/bin/ganesha.nfsd", "-F", "-L", "STDOUT", "-p", "/run/ganesha/pid", "-f", configDir + "/" + configKey},
+				Command:         []string{"/usr/bin/ganesha.nfsd", "-F", "-L", "STDOUT", "-p", runtimeDir + "/pid", "-f", configDir + "/" + configFile},
 				SecurityContext: &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"DAC_READ_SEARCH", "SYS_RESOURCE"}}},
 				VolumeMounts: []corev1.VolumeMount{
 					{Name: "data", MountPath: ExportPath},
 					{Name: "recovery", MountPath: recoveryDir},
+					{Name: "runtime", MountPath: runtimeDir},
 					{Name: "config", MountPath: configDir, ReadOnly: true},
 				},
 				ReadinessProbe: &corev1.Probe{
@@ -103,14 +120,5 @@ func (s *ShareServer) pod() *corev1.Pod {
 				},
 			}},
 		},
-	}
-}
-
-// configMap holds the configuration of a share server.
-func (s *ShareServer) configMap() (*corev1.ConfigMap, error) {
-	text, err := config(s)
-	if err != nil {
-		return nil, err
-	}
-	return &corev1.ConfigMap{ObjectMeta: s.meta(), Data: map[string]string{configKey: text}}, nil
+	}, nil
 }

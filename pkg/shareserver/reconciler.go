@@ -151,9 +151,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, name string) error {
 		return r.place(ctx, s)
 	}
 	r.ports.seen(s.Status.Port, s.UID)
-	if err := r.ensureConfig(ctx, s); err != nil {
-		return err
-	}
 	pod, err := r.ensurePod(ctx, s)
 	if err != nil {
 		return err
@@ -205,32 +202,6 @@ func (r *Reconciler) portFor(ctx context.Context, s *ShareServer) (int64, error)
 	return r.ports.next(s.UID, taken)
 }
 
-// ensureConfig makes the configuration. One of an earlier resource of the name is
-// removed first: its owner is no more.
-func (r *Reconciler) ensureConfig(ctx context.Context, s *ShareServer) error {
-	want, err := s.configMap()
-	if err != nil {
-		return err
-	}
-	maps := r.api.CoreV1().ConfigMaps(s.Namespace)
-	there, err := maps.Get(ctx, s.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-	case err != nil:
-		return fmt.Errorf("read its configuration: %w", err)
-	case s.owns(there):
-		return nil
-	default:
-		if err := maps.Delete(ctx, there.Name, only(there)); err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("remove the configuration of an earlier resource: %w", err)
-		}
-	}
-	if _, err := maps.Create(ctx, want, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("make its configuration: %w", err)
-	}
-	return nil
-}
-
 // ensurePod makes the pod, at most one at a time, and returns it; nil while none
 // can be made, because another of its name has yet to go. A pod that has ended, or
 // is an earlier resource's, is removed.
@@ -238,7 +209,11 @@ func (r *Reconciler) ensurePod(ctx context.Context, s *ShareServer) (*corev1.Pod
 	pods := r.api.CoreV1().Pods(s.Namespace)
 	there, err := pods.Get(ctx, s.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		made, err := pods.Create(ctx, s.pod(), metav1.CreateOptions{})
+		want, err := s.pod()
+		if err != nil {
+			return nil, err
+		}
+		made, err := pods.Create(ctx, want, metav1.CreateOptions{})
 		if err != nil {
 			return nil, fmt.Errorf("make its pod: %w", err)
 		}
