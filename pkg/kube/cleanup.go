@@ -24,8 +24,8 @@ type CleanupOptions struct {
 }
 
 // Cleanup removes what this run made, in the order that clean-up by hand
-// follows: pods, claims, volumes, namespaces; each kind is gone before the
-// next is touched. Finalizers are left to those who set them. When ctx ends
+// follows: taints that have the run's ID as their value, pods, claims, volumes,
+// namespaces; each kind is gone before the next is touched. Finalizers are left to those who set them. When ctx ends
 // first the error is an *AwaitError that lists what is left. A client without
 // a run is refused.
 func (c *Client) Cleanup(ctx context.Context, o CleanupOptions) error {
@@ -33,6 +33,7 @@ func (c *Client) Cleanup(ctx context.Context, o CleanupOptions) error {
 		return errors.New("clean up: this client has no run")
 	}
 	return errors.Join(
+		c.untaintRun(ctx),
 		c.sweep(ctx, "pods", func(ctx context.Context) ([]target, error) { return c.podTargets(ctx, o) }),
 		c.sweep(ctx, "claims", func(ctx context.Context) ([]target, error) { return c.claimTargets(ctx, o) }),
 		c.sweep(ctx, "volumes", func(ctx context.Context) ([]target, error) { return c.volumeTargets(ctx, o) }),

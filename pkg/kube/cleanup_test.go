@@ -103,6 +103,25 @@ func TestCleanup(t *testing.T) {
 	}
 }
 
+// TestCleanupTaints checks that a run's taints go, and nobody else's.
+func TestCleanupTaints(t *testing.T) {
+	t.Parallel()
+	others := corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoExecute}
+	node := testNode("worker1", corev1.ConditionTrue)
+	node.Spec.Taints = []corev1.Taint{others, {Key: corev1.TaintNodeOutOfService, Value: testRun, Effect: corev1.TaintEffectNoExecute}}
+	api := fake.NewClientset(node)
+	if err := NewFor(api).WithRun(testRun).Cleanup(testContext(t), CleanupOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := api.CoreV1().Nodes().Get(t.Context(), "worker1", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]corev1.Taint{others}, got.Spec.Taints); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestRemoveClaim checks that one claim goes, with its volume, and nothing else;
 // and that one which a finalizer keeps is named.
 func TestRemoveClaim(t *testing.T) {

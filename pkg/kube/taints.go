@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -26,6 +27,27 @@ func (c *Client) Untaint(ctx context.Context, node string, taint corev1.Taint) e
 	return c.changeTaints(ctx, fmt.Sprintf("take the taint %s off node %s", taint.Key, node), node, func(taints []corev1.Taint) []corev1.Taint {
 		return slices.DeleteFunc(taints, same(taint))
 	})
+}
+
+// untaintRun takes every taint off every node whose value is the run's ID.
+func (c *Client) untaintRun(ctx context.Context) error {
+	var nodes *corev1.NodeList
+	err := try(ctx, "list nodes with a taint of the run", func(ctx context.Context, _ int) (err error) {
+		nodes, err = c.api.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, node := range nodes.Items {
+		for _, taint := range node.Spec.Taints {
+			if taint.Value == c.run {
+				errs = append(errs, c.Untaint(ctx, node.Name, taint))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // same matches taints of one key and effect, which a node has once.

@@ -75,7 +75,7 @@ func TestNodeNews(t *testing.T) {
 		node("worker1", corev1.ConditionTrue, "KubeletReady"),
 		node("worker1", corev1.ConditionTrue, "KubeletReady"),
 		node("worker3", corev1.ConditionTrue, "KubeletReady"),
-		node("worker1", corev1.ConditionUnknown, "NodeStatusUnknown", outOfService()),
+		node("worker1", corev1.ConditionUnknown, "NodeStatusUnknown", outOfService("nodeshutdown")),
 	} {
 		b.nodeNews(known, e)
 	}

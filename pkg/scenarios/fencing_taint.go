@@ -38,9 +38,11 @@ func fencingTaint() Scenario {
 	}
 }
 
-// outOfService is the taint that says that a node is shut down for good.
-func outOfService() corev1.Taint {
-	return corev1.Taint{Key: corev1.TaintNodeOutOfService, Value: "nodeshutdown", Effect: corev1.TaintEffectNoExecute}
+// outOfService is the taint that says that a node is shut down for good. Kubernetes
+// looks at the key alone; the value says whose it is, for kube.Client.Cleanup when
+// the run is killed.
+func outOfService(runID string) corev1.Taint {
+	return corev1.Taint{Key: corev1.TaintNodeOutOfService, Value: runID, Effect: corev1.TaintEffectNoExecute}
 }
 
 func driveFencingTaint(ctx context.Context, b *Batch) error {
@@ -100,15 +102,16 @@ const untaintTimeout = time.Minute
 func (b *Batch) taint(ctx context.Context, k *kube.Client) (untaint func(ctx context.Context) error, err error) {
 	b.Phase("fault: " + faultTaint + " on " + b.Target.Name)
 	defer waiting(ctx)()
+	tainted := outOfService(b.RunID)
 	rec := rundir.FaultRecord{
 		Name: faultTaint, Machine: b.Target.Name,
-		Undo: fmt.Sprintf("kubectl taint node %s %s:%s-", b.Target.Name, outOfService().Key, outOfService().Effect),
+		Undo: fmt.Sprintf("kubectl taint node %s %s:%s-", b.Target.Name, tainted.Key, tainted.Effect),
 	}
 	untaint = func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, untaintTimeout)
 		defer cancel()
 		defer waiting(ctx)()
-		err := k.Untaint(ctx, b.Target.Name, outOfService())
+		err := k.Untaint(ctx, b.Target.Name, tainted)
 		rec.HealedAt = agent.Mono()
 		if err != nil {
 			rec.Error = err.Error()
@@ -116,15 +119,14 @@ func (b *Batch) taint(ctx context.Context, k *kube.Client) (untaint func(ctx con
 		recordFault(b.Cells, rec)
 		return err
 	}
-	if err := b.pauseBefore(ctx, PauseFault, b.Cells, fmt.Sprintf("node %s is given the taint %s", b.Target.Name, outOfService().Key)); err != nil {
+	if err := b.pauseBefore(ctx, PauseFault, b.Cells, fmt.Sprintf("node %s is given the taint %s", b.Target.Name, tainted.Key)); err != nil {
 		return untaint, err
 	}
-	if err := k.Taint(ctx, b.Target.Name, outOfService()); err != nil {
+	if err := k.Taint(ctx, b.Target.Name, tainted); err != nil {
 		rec.Error = err.Error()
 		return untaint, err
 	}
 	rec.InjectedAt = agent.Mono()
-	tainted := outOfService()
 	node, err := k.AwaitNode(ctx, b.Target.Name, func(n *corev1.Node) bool {
 		for _, t := range n.Spec.Taints {
 			if t.MatchTaint(&tainted) {

@@ -67,7 +67,7 @@ func TestScriptOfRealRequests(t *testing.T) {
 	for _, pod := range []string{"x-1", "x-1-d-abc-xyz"} {
 		note(ctx, rundir.Step{Do: rundir.DoAppend, Stream: pod, Name: "pod", Machine: "worker1", In: pod, Path: "/data/log", Source: "log", Options: "fsync", EveryNS: 1e8})
 	}
-	if err := client.Taint(ctx, "worker1", outOfService()); err != nil {
+	if err := client.Taint(ctx, "worker1", outOfService("nodeshutdown")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := client.DeletePod(ctx, b.namespace(), "x-1", new(int64)); err != nil {
