@@ -92,13 +92,14 @@ func TestControl(t *testing.T) {
 func TestEveryControl(t *testing.T) {
 	t.Parallel()
 	controls := map[string]func(scenarios.Detector) scenarios.Scenario{
-		"nfs.control-flipped-byte":      scenarios.ControlFlippedByte,
-		"nfs.control-removed-record":    scenarios.ControlRemovedRecord,
-		"nfs.control-lost-lock":         scenarios.ControlLostLock,
-		"nfs.control-stale-read":        scenarios.ControlStaleRead,
-		"nfs.control-leaked-mount":      scenarios.ControlLeakedMount,
-		"nfs.control-no-fault":          scenarios.ControlNoFault,
-		"kubelet.control-zombie-writer": scenarios.ControlZombieWriter,
+		"nfs.control-flipped-byte":             scenarios.ControlFlippedByte,
+		"nfs.control-removed-record":           scenarios.ControlRemovedRecord,
+		"nfs.control-lost-lock":                scenarios.ControlLostLock,
+		"nfs.control-stale-read":               scenarios.ControlStaleRead,
+		"nfs.control-leaked-mount":             scenarios.ControlLeakedMount,
+		"nfs.control-no-fault":                 scenarios.ControlNoFault,
+		"kubelet.control-zombie-writer":        scenarios.ControlZombieWriter,
+		"share-server.server-pod-wrong-target": scenarios.ServerPodWrongTarget,
 	}
 	for _, s := range scenarios.List() {
 		if !s.Control {
