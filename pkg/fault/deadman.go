@@ -23,7 +23,7 @@ func firedFile(id string) string { return NoteDir + "/fired-" + id }
 // arm writes the undo to the machine, starts the timer that will run it, and
 // checks that systemd lists the timer as waiting.
 func (s shell) arm(ctx context.Context, spec Spec) error {
-	ctx, cancel := context.WithTimeout(ctx, spec.ProveWithin)
+	ctx, cancel := context.WithTimeout(ctx, scriptTimeout)
 	defer cancel()
 	unit := undoUnit(spec.ID)
 	undo := fmt.Sprintf("cut -d' ' -f1 /proc/uptime > %s\n%s", firedFile(spec.ID), spec.Undo)

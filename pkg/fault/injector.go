@@ -95,14 +95,8 @@ func (i *Injector) Inject(ctx context.Context, spec Spec) (*Active, error) {
 		}
 	}
 
-	bounded, cancel := context.WithTimeout(ctx, spec.ProveWithin)
-	defer cancel()
 	a.set(func(r *Record) { r.InjectStart = mono.Now() })
-	if spec.Do != nil {
-		err = spec.Do(bounded)
-	} else {
-		_, err = i.shell.run(bounded, spec.Machine, spec.Inject)
-	}
+	err = i.act(ctx, spec)
 	a.set(func(r *Record) { r.InjectEnd = mono.Now() })
 	if err != nil {
 		return nil, a.failed("inject", err, a.Heal(ctx))
@@ -111,7 +105,7 @@ func (i *Injector) Inject(ctx context.Context, spec Spec) (*Active, error) {
 		return nil, a.failed("journal", err, a.Heal(ctx))
 	}
 
-	evidence, err := i.proof(bounded, spec)
+	evidence, err := i.proof(ctx, spec)
 	if err != nil {
 		a.set(func(r *Record) { r.Proof, r.Error = evidence, err.Error() })
 		i.logf("fault %s on %s: no effect seen, undoing it", spec.Name, spec.Machine)
@@ -126,8 +120,22 @@ func (i *Injector) Inject(ctx context.Context, spec Spec) (*Active, error) {
 	return a, nil
 }
 
-// proof awaits the proof of the effect.
+// act injects the fault. It has the time of a script, or that of the proof when
+// that is longer.
+func (i *Injector) act(ctx context.Context, spec Spec) error {
+	ctx, cancel := context.WithTimeout(ctx, max(scriptTimeout, spec.ProveWithin))
+	defer cancel()
+	if spec.Do != nil {
+		return spec.Do(ctx)
+	}
+	_, err := i.shell.run(ctx, spec.Machine, spec.Inject)
+	return err
+}
+
+// proof awaits the proof of the effect, for at most ProveWithin.
 func (i *Injector) proof(ctx context.Context, spec Spec) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, spec.ProveWithin)
+	defer cancel()
 	if spec.Seen != nil {
 		return awaitSeen(ctx, spec.Seen)
 	}

@@ -50,7 +50,8 @@ type Spec struct {
 	// Deadman is how long after arming the machine undoes the fault by itself.
 	// Zero means DefaultDeadman.
 	Deadman time.Duration
-	// ProveWithin bounds Inject and the proof. Zero means DefaultProveWithin.
+	// ProveWithin bounds the proof, from the end of Inject, which has the same time
+	// or that of any script, if longer. Zero means DefaultProveWithin.
 	ProveWithin time.Duration
 	// HealWithin bounds Undo and its proof. Zero means DefaultHealWithin.
 	HealWithin time.Duration
