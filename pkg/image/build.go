@@ -81,10 +81,7 @@ func (b *builder) build(ctx context.Context, out string) (err error) {
 	if err := checkTools(root, b.what, onHost); err != nil {
 		return err
 	}
-	work := out
-	if !root {
-		work = userTemp
-	}
+	work := workIn(root, out)
 	for _, dir := range []string{out, work} {
 		if err := cache.RequireSpace("building the machine image", dir, buildBytes); err != nil {
 			return err
@@ -93,18 +90,11 @@ func (b *builder) build(ctx context.Context, out string) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, buildTimeout, fmt.Errorf("building the machine image took more than %v", buildTimeout))
 	defer cancel()
 
-	dir, err := os.MkdirTemp(work, "nfsim-image-*")
+	dir, remove, err := tempDir(work, "nfsim-image-*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if rmErr := os.RemoveAll(dir); err == nil {
-			err = rmErr
-		}
-	}()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
-	}
+	defer remove(&err)
 	recipeDir := filepath.Join(dir, "recipe")
 	if err := b.recipe.write(recipeDir); err != nil {
 		return fmt.Errorf("write the recipe: %w", err)
@@ -126,6 +116,34 @@ func (b *builder) build(ctx context.Context, out string) (err error) {
 	}
 	s.say("done")
 	return os.WriteFile(filepath.Join(out, fileRecipe), []byte(b.describe()), 0o644)
+}
+
+// workIn is where a build's big files go: beside its result out, and for others
+// than root where their name space can write.
+func workIn(root bool, out string) string {
+	if root {
+		return out
+	}
+	return userTemp
+}
+
+// tempDir makes a directory that others can read, and returns what removes it; an
+// error of that is stored where there is none yet.
+func tempDir(in, pattern string) (dir string, remove func(err *error), err error) {
+	dir, err = os.MkdirTemp(in, pattern)
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func(err *error) {
+		if rmErr := os.RemoveAll(dir); *err == nil {
+			*err = rmErr
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		remove(&err)
+		return "", nil, err
+	}
+	return dir, remove, nil
 }
 
 // bootstrap installs the packages and provisions them, into a tar archive.

@@ -123,22 +123,11 @@ func (b *builder) buildGanesha(ctx context.Context, key, out string) (err error)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, buildTimeout, fmt.Errorf("building the image of NFS-Ganesha took more than %v", buildTimeout))
 	defer cancel()
-	work := out
-	if !root {
-		work = userTemp
-	}
-	dir, err := os.MkdirTemp(work, "nfsim-ganesha-*")
+	dir, remove, err := tempDir(workIn(root, out), "nfsim-ganesha-*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if rmErr := os.RemoveAll(dir); err == nil {
-			err = rmErr
-		}
-	}()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
-	}
+	defer remove(&err)
 	s := &steps{name: fmt.Sprintf("container image of NFS-Ganesha (Debian %s, %s)", b.debian, b.debArch), logf: b.logf, start: time.Now()}
 	s.say("building; later runs take it from the cache")
 	rootfs := filepath.Join(dir, "rootfs.tar")
