@@ -187,7 +187,7 @@ func (b *Batch) lockedAppenders(kind string) func(ctx context.Context, c *Cell, 
 				if err := h.hold(ctx, h.retry, h.appendOne); err != nil {
 					return err
 				}
-				if err := pause(ctx, lockPause); err != nil {
+				if err := h.yield(ctx); err != nil {
 					return err
 				}
 			}

@@ -19,13 +19,13 @@ const (
 	// and of an NFSv3 client that misses the server's call: 30 s,
 	// NLMCLNT_POLL_TIMEOUT in fs/lockd/clntproc.c.
 	lockWait = 45 * time.Second
-	// lockPause is between two attempts to get a lock that is taken, and between
-	// an unlock and the next attempt, so that the other side has its turn.
+	// lockPause is between two attempts to get a lock that is taken.
 	lockPause = 20 * time.Millisecond
 	// closeTimeout bounds the close of what was held.
 	closeTimeout = 10 * time.Second
 	// meetWithin bounds how long a side that has the lock keeps it for the other to
-	// ask for it too: one attempt, on machines that are very slow.
+	// ask for it too, and how long one that has given it back leaves it to the other:
+	// one attempt, on machines that are very slow.
 	meetWithin = 5 * time.Second
 )
 
@@ -45,11 +45,12 @@ type holder struct {
 	met      *atomic.Int32
 	other    *holder
 	answered chan struct{} // an attempt of this side was answered; holds one
+	given    chan struct{} // this side was given the lock; holds one
 	done     chan struct{} // closed when this side asks no more without waiting
 	finish   sync.Once
 }
 
-// askNoMore says that this side is not to be waited for by meet.
+// askNoMore says that this side is not to be waited for by meet and yield.
 func (h *holder) askNoMore() { h.finish.Do(func() { close(h.done) }) }
 
 // contend opens the file on both sides and lets them act at once. When one
@@ -69,7 +70,7 @@ func (b *Batch) contend(ctx context.Context, c *Cell, file, kind string, flags [
 		}
 		holders = append(holders, &holder{
 			c: c, v: side, file: file, kind: kind, fd: t.FD,
-			met: &met, answered: make(chan struct{}, 1), done: make(chan struct{}),
+			met: &met, answered: make(chan struct{}, 1), given: make(chan struct{}, 1), done: make(chan struct{}),
 		})
 	}
 	for i, h := range holders {
@@ -93,6 +94,8 @@ func (h *holder) hold(ctx context.Context, take func(context.Context) error, act
 	if err := take(ctx); err != nil {
 		return err
 	}
+	signal(h.given)
+	drain(h.other.given) // its turn is after this one
 	ended, err := act(ctx)
 	if err != nil {
 		return err
@@ -146,32 +149,61 @@ func refused(t agent.Timed) bool { return t.Errno == "EAGAIN" || t.Errno == "EAC
 
 func (h *holder) ask(ctx context.Context, wait bool) (agent.Timed, error) {
 	t, err := h.v.do(ctx, h.request(proto.Lock{Kind: h.kind, Type: "write", Wait: wait}))
-	select {
-	case h.answered <- struct{}{}:
-	default: // nobody has looked since the last one
-	}
+	signal(h.answered)
 	return t, err
+}
+
+// signal says that something has happened to whoever looks, once for all times
+// since the last look.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // nobody has looked since the last time
+	}
+}
+
+// drain forgets what has happened so far.
+func drain(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
 }
 
 // meet keeps the lock until the other side has asked for it, whatever it was
 // told: two sides that are never in each other's way show nothing. A side that
 // asks no more is not waited for.
 func (h *holder) meet(ctx context.Context) error {
-	select { // what was answered before this side had the lock does not count
-	case <-h.other.answered:
-	default:
+	drain(h.other.answered) // what was answered before this side had the lock does not count
+	asked, err := h.awaitOther(ctx, h.other.answered)
+	if asked {
+		h.met.Add(1)
 	}
+	return err
+}
+
+// yield leaves the lock that was given back to the other side, until that has
+// been given it: the side whose machine is faster would have it all the time.
+func (h *holder) yield(ctx context.Context) error {
+	_, err := h.awaitOther(ctx, h.other.given)
+	return err
+}
+
+// awaitOther waits for what the other side signals, and reports whether it did,
+// within meetWithin, before it asks no more and before ctx ends.
+func (h *holder) awaitOther(ctx context.Context, what chan struct{}) (bool, error) {
 	limit := time.NewTimer(meetWithin)
 	defer limit.Stop()
 	select {
-	case <-h.other.answered:
-		h.met.Add(1)
+	case <-what:
+		return true, nil
 	case <-h.other.done:
+		return false, nil
 	case <-limit.C:
+		return false, nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
-	return nil
 }
 
 // request is one lock operation, in order with all else that the holder does.

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -53,4 +55,53 @@ func TestMeet(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTurns checks that two sides take turns, also when one of them asks much
+// more often, and that neither waits for one that asks no more.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var met atomic.Int32
+		var lock sync.Mutex
+		var order []string
+		sides := map[string]*holder{}
+		for _, name := range []string{"a", "b"} {
+			sides[name] = &holder{met: &met, answered: make(chan struct{}, 1), given: make(chan struct{}, 1), done: make(chan struct{})}
+		}
+		sides["a"].other, sides["b"].other = sides["b"], sides["a"]
+		run := func(name string, every time.Duration, rounds int) func() {
+			return func() {
+				h := sides[name]
+				defer h.askNoMore()
+				for range rounds {
+					for !lock.TryLock() {
+						signal(h.answered)
+						time.Sleep(every)
+					}
+					signal(h.given)
+					drain(h.other.given)
+					order = append(order, name)
+					if err := h.meet(t.Context()); err != nil {
+						t.Error(err)
+					}
+					lock.Unlock()
+					if err := h.yield(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+		began := time.Now()
+		var wait sync.WaitGroup
+		wait.Go(run("a", time.Millisecond, 5))
+		wait.Go(run("b", time.Second, 3))
+		wait.Wait()
+		if got := strings.Join(order, ""); !strings.Contains(got, "ababab") && !strings.Contains(got, "bababa") || len(got) != 8 {
+			t.Errorf("turns %s", got)
+		}
+		if took := time.Since(began); took >= meetWithin+10*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
 }

@@ -13,8 +13,8 @@ import (
 
 const (
 	// retriedRounds is how often each side takes the lock by asking again and
-	// again, and keeps it until the other side has asked too: more often, up to
-	// mostRetriedRounds, while that did not happen often enough.
+	// again, keeps it until the other side has asked too, and leaves it to that:
+	// more often, up to mostRetriedRounds, while that did not happen often enough.
 	retriedRounds     = 5
 	mostRetriedRounds = 4 * retriedRounds
 	// leastMet is how often both sides are to meet: more often than the judge asks
@@ -77,7 +77,7 @@ func (b *Batch) passLock(ctx context.Context, c *Cell, kind string) error {
 			if err := h.hold(ctx, h.retry, h.rewriteAndMeet); err != nil {
 				return err
 			}
-			if err := pause(ctx, lockPause); err != nil {
+			if err := h.yield(ctx); err != nil {
 				return err
 			}
 		}
