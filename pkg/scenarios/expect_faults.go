@@ -135,6 +135,12 @@ func expectedPartition() []Expectation {
 			Source:  "RFC 8881 sections 8.3, 8.4.3, 10.4; fs/nfsd/nfs4state.c nfs4_laundromat, nfsd4_lm_lock_expirable (Linux 5.19)",
 		},
 		{
+			Scenario: scenario, Modes: []string{modeDropShort}, Profiles: []string{"soft-v3"},
+			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "EIO", "EXCLUSIVE"),
+			Why:     "TCP sends what a silence has swallowed when its own timer is due, which has doubled all the time: up to as long again after the silence. 5 s and more of it may so be longer than the 10 s after which this mount gives up",
+			Source:  "RFC 6298 section 5.5; nfs(5) soft, timeo, retrans; docs/findings.md 21",
+		},
+		{
 			Scenario: scenario, Profiles: []string{"*"},
 			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "EXCLUSIVE", "CLEAN"),
 			Why:     "shorter than every timer and than the lease, or the lease renewed by what the server hears: calls wait, nothing is given up. An open under a delegation asks nobody",

@@ -1,0 +1,51 @@
+package scenarios
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nfsim/nfsim/pkg/history"
+)
+
+func TestAttrTimeout(t *testing.T) {
+	t.Parallel()
+	for silence, want := range map[time.Duration]time.Duration{
+		0: 3, 2: 3, 3: 6, 8: 6, 9: 12, 20: 12, 21: 24, 44: 24, 45: 48, 92: 48, 93: 60, 200: 60,
+	} {
+		if got := attrTimeout(silence * time.Second); got != want*time.Second {
+			t.Errorf("after %d s of quiet: %s, want %d s", silence, got, want)
+		}
+	}
+}
+
+// TestWithoutLate checks that what a late version shows is left out, and only as
+// far as its quiet allows.
+func TestWithoutLate(t *testing.T) {
+	t.Parallel()
+	const mode = "held-ro"
+	op := func(fn, value string, at float64) history.Op {
+		ns := int64(at * 1e9)
+		return history.Op{Func: fn, File: mode, Value: value, Invoke: ns, Return: ns + 1, Result: history.OK}
+	}
+	for _, tc := range []struct {
+		name   string
+		ops    []history.Op
+		kept   int
+		inTime int
+		note   string
+	}{
+		{"in time", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 10), op(history.Read, "v1", 15), op(history.Read, "v2", 16)}, 5, 1, ""},
+		{"late", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 23), op(history.Read, "v2", 24)}, 4, 0, "after 10.00 s of quiet, and the one before was seen for 11.00 s"},
+		{"late, and stale for longer than that allows", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 13), op(history.Read, "v1", 26)}, 5, 0, ""},
+		{"late, then in time", []history.Op{
+			op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 23),
+			op(history.Read, "v2", 24), op(history.Write, "v3", 25), op(history.Read, "v2", 27), op(history.Read, "v3", 28),
+		}, 7, 1, "v2 came"},
+	} {
+		kept, notes, inTime := withoutLate(tc.ops, mode)
+		if len(kept) != tc.kept || inTime != tc.inTime || !strings.Contains(strings.Join(notes, " "), tc.note) || (tc.note == "") != (len(notes) == 0) {
+			t.Errorf("%s: %d operations kept, %d versions in time, %q", tc.name, len(kept), inTime, notes)
+		}
+	}
+}
