@@ -81,6 +81,7 @@ type Cell struct {
 	pending  pending
 	steps    steps
 	keys     []string  // what its entries in a ledger have in common
+	devices  []string  // the same of those that name no export of the run
 	workload *workload // its first pod
 	// workloads are all its pods, the first one first.
 	workloads  []*workload
@@ -110,6 +111,14 @@ func (c *Cell) own(keys ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keys = append(c.keys, keys...)
+}
+
+// ownDevice adds the number of a mount's device on a machine, as entries of the
+// ledger begin with. The kernel gives the number of one that is gone to the next.
+func (c *Cell) ownDevice(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.devices = append(c.devices, key)
 }
 
 // live lists the cells that have no error yet.

@@ -88,14 +88,16 @@ func takeLedger(ctx context.Context, nodes []*sshnode.Node) (rundir.Ledger, erro
 }
 
 // ofCell keeps the entries that belong to a cell: those that name one of its
-// keys (export path, pod name, pod UID), and those that belong to no cell at
-// all but to the machine it broke.
-func ofCell(l rundir.Ledger, keys []string, machine string) rundir.Ledger {
+// keys (export path, pod name, pod UID), those of a device that it had mounted and
+// that name no export of the run, which would be somebody else's by then, and
+// those that belong to no cell at all but to the machine it broke.
+func ofCell(l rundir.Ledger, c *Cell, run, machine string) rundir.Ledger {
 	own := rundir.Ledger{}
 	for category, entries := range l {
 		kept := []string{}
 		for _, entry := range entries {
-			mine := slices.ContainsFunc(keys, func(k string) bool { return mentions(entry, k) })
+			names := func(key string) bool { return mentions(entry, key) }
+			mine := slices.ContainsFunc(c.keys, names) || !strings.Contains(entry, "/"+run+"/") && slices.ContainsFunc(c.devices, names)
 			shared := category == rundir.NFT || category == rundir.Units
 			if mine || shared && machine != "" && strings.HasPrefix(entry, machine+": ") {
 				kept = append(kept, entry)

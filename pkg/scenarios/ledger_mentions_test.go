@@ -1,6 +1,12 @@
 package scenarios
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nfsim/nfsim/pkg/rundir"
+)
 
 func TestMentions(t *testing.T) {
 	t.Parallel()
@@ -22,5 +28,19 @@ func TestMentions(t *testing.T) {
 		if got := mentions(tt.entry, tt.key); got != tt.want {
 			t.Errorf("mentions(%q, %q) = %v", tt.entry, tt.key, got)
 		}
+	}
+}
+
+// TestOfCell checks whose an entry is: by name, by the device that was mounted,
+// and not by a device number that the kernel has given to another cell's mount.
+func TestOfCell(t *testing.T) {
+	t.Parallel()
+	c := &Cell{keys: []string{"/srv/nfsim/r1/x-1-1", "x-1-1"}, devices: []string{"worker2: 0:36 "}}
+	mine := []string{"worker1: 0:40 /mnt/nfsim/x-1-1 nfs4 10.0.0.1:/srv/nfsim/r1/x-1-1 rw", "worker2: 0:36 /data nfs4 10.0.0.2:/share rw,port=20513"}
+	others := []string{"worker2: 0:36 /mnt/nfsim/y-1-1 nfs4 10.0.0.1:/srv/nfsim/r1/y-1-1 rw", "worker1: 0:36 /data nfs4 10.0.0.2:/share rw,port=20514"}
+	got := ofCell(rundir.Ledger{"mounts.host": append(others, mine...), rundir.NFT: {"worker1: table a", "worker2: table b"}}, c, "r1", "worker2")
+	want := rundir.Ledger{"mounts.host": mine, rundir.NFT: {"worker2: table b"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -130,8 +130,8 @@ func (b *Batch) record(c *Cell, before, after rundir.Ledger) error {
 	return errors.Join(
 		b.flush(c),
 		c.Trial.Steps(c.steps.inOrder()),
-		c.Trial.LedgerBefore(ofCell(before, c.keys, broken)),
-		c.Trial.LedgerAfter(ofCell(after, c.keys, broken)),
+		c.Trial.LedgerBefore(ofCell(before, c, b.RunID, broken)),
+		c.Trial.LedgerAfter(ofCell(after, c, b.RunID, broken)),
 	)
 }
 

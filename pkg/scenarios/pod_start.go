@@ -293,7 +293,7 @@ func (w *workload) findOnNode(ctx context.Context, v *vantage, state string) err
 		return &nfs.NotMountedError{Node: v.machine, Target: w.podDir() + "/volumes"}
 	}
 	w.hostMount, w.subMount = m.Mountpoint, bound.Mountpoint
-	w.cell.own(v.machine + ": " + m.MajorMinor + " ") // device numbers are a machine's own
+	w.cell.ownDevice(v.machine + ": " + m.MajorMinor + " ") // device numbers are a machine's own
 	return w.cell.accept(v.machine, m)
 }
 
