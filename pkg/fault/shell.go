@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
 
@@ -76,12 +77,5 @@ func (s shell) await(ctx context.Context, machine, script string) (string, error
 // whether ctx goes on. It is longer the longer the last look took, so that looks
 // have at most a third of a slow machine, which has to do what is awaited.
 func pause(ctx context.Context, took time.Duration) bool {
-	timer := time.NewTimer(max(pollEvery, 2*took))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return mono.Sleep(ctx, max(pollEvery, 2*took)) == nil
 }

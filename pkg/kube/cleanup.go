@@ -25,9 +25,9 @@ type CleanupOptions struct {
 
 // Cleanup removes what this run made, in the order that clean-up by hand
 // follows: taints that have the run's ID as their value, pods, claims, volumes,
-// namespaces; each kind is gone before the next is touched. Finalizers are left to those who set them. When ctx ends
-// first the error is an *AwaitError that lists what is left. A client without
-// a run is refused.
+// namespaces; each kind is gone before the next is touched. Finalizers are left
+// to those who set them. When ctx ends first the error is an *AwaitError that
+// lists what is left. A client without a run is refused.
 func (c *Client) Cleanup(ctx context.Context, o CleanupOptions) error {
 	if c.run == "" {
 		return errors.New("clean up: this client has no run")

@@ -147,17 +147,7 @@ func (f *follower[T]) loop(ctx context.Context) {
 
 // pauseFor waits between two attempts and says whether there should be another.
 func pauseFor(ctx context.Context, d time.Duration) bool {
-	if d == backoff.Stop {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return d != backoff.Stop && mono.Sleep(ctx, d) == nil
 }
 
 func (f *follower[T]) relist(ctx context.Context) (version string, err error) {

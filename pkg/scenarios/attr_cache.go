@@ -174,7 +174,7 @@ func judgeAttrCache(e *Evidence) Judgement {
 			j.Modes = append(j.Modes, judgeRegister(e, mode, 2))
 			continue
 		}
-		ops, notes, inTime := withoutLate(e.Ops, mode)
+		ops, notes, inTime := withoutLate(e.Ops, mode, attrTimes(e.Trial.Granted))
 		if len(notes) > 0 && inTime == 0 {
 			j.Modes = append(j.Modes, Mode{Name: mode, Notes: notes, Outcomes: []outcome.Outcome{outcome.New(outcome.Inconclusive,
 				"the machines were too slow: each version came when the reader had looked quietly for longer than the mode is about").In("history.jsonl")}})
@@ -190,9 +190,10 @@ func judgeAttrCache(e *Evidence) Judgement {
 }
 
 // withoutLate leaves out what a mode's reader saw of an old version after the
-// next had come late, as far as so much quiet allows it: that is a measurement
-// of another mode. It counts the versions that came in time.
-func withoutLate(ops []history.Op, mode string) (kept []history.Op, notes []string, inTime int) {
+// next had come late, when that was for longer than in time and for no longer
+// than so much quiet allows with the mount's options: it is a measurement of
+// another mode. It counts the versions that came in time.
+func withoutLate(ops []history.Op, mode string, times attrTimeouts) (kept []history.Op, notes []string, inTime int) {
 	own := opsOf(ops, mode)
 	writes, reads := funcOps(own, history.Write), funcOps(own, history.Read)
 	type window struct {
@@ -211,14 +212,14 @@ func withoutLate(ops []history.Op, mode string) (kept []history.Op, notes []stri
 			inTime++
 			continue
 		}
-		allowed := attrTimeout(silence) + attrSlack
+		inTimeToo, allowed := times.after(secondDoubling-1)+attrSlack, times.after(silence)+attrSlack
 		stale := time.Duration(0)
 		for _, r := range reads {
 			if r.Value == before.Value {
 				stale = max(stale, time.Duration(r.Invoke-now.Return))
 			}
 		}
-		if stale <= allowed {
+		if stale > inTimeToo && stale <= allowed {
 			left = append(left, window{before.Value, now.Return, now.Return + allowed.Nanoseconds()})
 			notes = append(notes, fmt.Sprintf("version %s came after %s of quiet, and the one before was seen for %s after it, of the %s that so much quiet allows: left out",
 				now.Value, seconds(silence.Nanoseconds()), seconds(stale.Nanoseconds()), seconds(allowed.Nanoseconds())))
@@ -235,14 +236,28 @@ func withoutLate(ops []history.Op, mode string) (kept []history.Op, notes []stri
 // attrEvery apart, and take time.
 const attrSlack = 500 * time.Millisecond
 
-// attrTimeout is for how long attributes are trusted when the reader has found
-// no change for as long as silence: acregmin, doubled at every revalidation that
-// found none, up to acregmax (fs/nfs/inode.c nfs_update_inode; nfs(5)).
-func attrTimeout(silence time.Duration) time.Duration {
-	const acregmin, acregmax = 3 * time.Second, 60 * time.Second
-	timeout := acregmin
-	for due := timeout; due <= silence; due += timeout {
-		timeout = min(2*timeout, acregmax)
+// attrTimeouts are a mount's acregmin and acregmax (nfs(5)).
+type attrTimeouts struct{ least, most time.Duration }
+
+// attrTimes reads them from the options that the kernel granted, which name them
+// when they are not the defaults, in s; noac is zero for both.
+func attrTimes(granted map[string]string) attrTimeouts {
+	times := attrTimeouts{3 * time.Second, time.Minute}
+	for option, field := range map[string]*time.Duration{"acregmin": &times.least, "acregmax": &times.most} {
+		if s, err := strconv.Atoi(granted[option]); err == nil {
+			*field = time.Duration(s) * time.Second
+		}
+	}
+	return times
+}
+
+// after is for how long attributes are trusted when the reader has found no
+// change for as long as silence: acregmin, doubled at every revalidation that
+// found none, up to acregmax (fs/nfs/inode.c nfs_update_inode).
+func (a attrTimeouts) after(silence time.Duration) time.Duration {
+	timeout := a.least
+	for due := timeout; 0 < timeout && timeout < a.most && due <= silence; due += timeout {
+		timeout = min(2*timeout, a.most)
 	}
 	return timeout
 }

@@ -8,13 +8,19 @@ import (
 	"github.com/nfsim/nfsim/pkg/history"
 )
 
-func TestAttrTimeout(t *testing.T) {
+func TestAttrTimeouts(t *testing.T) {
 	t.Parallel()
 	for silence, want := range map[time.Duration]time.Duration{
 		0: 3, 2: 3, 3: 6, 8: 6, 9: 12, 20: 12, 21: 24, 44: 24, 45: 48, 92: 48, 93: 60, 200: 60,
 	} {
-		if got := attrTimeout(silence * time.Second); got != want*time.Second {
+		if got := attrTimes(nil).after(silence * time.Second); got != want*time.Second {
 			t.Errorf("after %d s of quiet: %s, want %d s", silence, got, want)
+		}
+	}
+	for s, want := range map[string]time.Duration{"0": 0, "1": time.Second, "60": time.Minute} {
+		times := attrTimes(map[string]string{"acregmin": s, "acregmax": s})
+		if got := times.after(100 * time.Second); got != want {
+			t.Errorf("acregmin = acregmax = %s s: %s", s, got)
 		}
 	}
 }
@@ -29,21 +35,24 @@ func TestWithoutLate(t *testing.T) {
 		return history.Op{Func: fn, File: mode, Value: value, Invoke: ns, Return: ns + 1, Result: history.OK}
 	}
 	for _, tc := range []struct {
-		name   string
-		ops    []history.Op
-		kept   int
-		inTime int
-		note   string
+		name    string
+		ops     []history.Op
+		actimeo string
+		kept    int
+		inTime  int
+		note    string
 	}{
-		{"in time", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 10), op(history.Read, "v1", 15), op(history.Read, "v2", 16)}, 5, 1, ""},
-		{"late", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 23), op(history.Read, "v2", 24)}, 4, 0, "after 10.00 s of quiet, and the one before was seen for 11.00 s"},
-		{"late, and stale for longer than that allows", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 13), op(history.Read, "v1", 26)}, 5, 0, ""},
+		{"in time", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 10), op(history.Read, "v1", 15), op(history.Read, "v2", 16)}, "", 5, 1, ""},
+		{"late", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 23), op(history.Read, "v2", 24)}, "", 4, 0, "after 10.00 s of quiet, and the one before was seen for 11.00 s"},
+		{"late, and stale for longer than that allows", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 13), op(history.Read, "v1", 26)}, "", 5, 0, ""},
+		{"late, with attributes that are not cached", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 23), op(history.Read, "v2", 24)}, "0", 5, 0, ""},
+		{"late, and seen soon", []history.Op{op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 15), op(history.Read, "v2", 16)}, "", 5, 0, ""},
 		{"late, then in time", []history.Op{
 			op(history.Write, "v1", 1), op(history.Read, "v1", 2), op(history.Write, "v2", 12), op(history.Read, "v1", 23),
 			op(history.Read, "v2", 24), op(history.Write, "v3", 25), op(history.Read, "v2", 27), op(history.Read, "v3", 28),
-		}, 7, 1, "v2 came"},
+		}, "", 7, 1, "v2 came"},
 	} {
-		kept, notes, inTime := withoutLate(tc.ops, mode)
+		kept, notes, inTime := withoutLate(tc.ops, mode, attrTimes(map[string]string{"acregmin": tc.actimeo, "acregmax": tc.actimeo}))
 		if len(kept) != tc.kept || inTime != tc.inTime || !strings.Contains(strings.Join(notes, " "), tc.note) || (tc.note == "") != (len(notes) == 0) {
 			t.Errorf("%s: %d operations kept, %d versions in time, %q", tc.name, len(kept), inTime, notes)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/agent"
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
 )
@@ -95,7 +96,6 @@ func (h *holder) hold(ctx context.Context, take func(context.Context) error, act
 		return err
 	}
 	signal(h.given)
-	drain(h.other.given) // its turn is after this one
 	ended, err := act(ctx)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (h *holder) retry(ctx context.Context) error {
 			h.note(t, history.ModeRetried)
 			return h.refusal(t)
 		}
-		if err := pause(ctx, lockPause); err != nil {
+		if err := mono.Sleep(ctx, lockPause); err != nil {
 			return err
 		}
 	}
@@ -148,6 +148,7 @@ func (h *holder) retry(ctx context.Context) error {
 func refused(t agent.Timed) bool { return t.Errno == "EAGAIN" || t.Errno == "EACCES" }
 
 func (h *holder) ask(ctx context.Context, wait bool) (agent.Timed, error) {
+	drain(h.other.given) // what it was given before this side was is not its next turn
 	t, err := h.v.do(ctx, h.request(proto.Lock{Kind: h.kind, Type: "write", Wait: wait}))
 	signal(h.answered)
 	return t, err
@@ -252,16 +253,4 @@ func (h *holder) release(ctx context.Context) (agent.Timed, error) {
 		err = fmt.Errorf("unlock %s on %s: %s", h.file, h.v.machine, orHung(t.Errno))
 	}
 	return t, err
-}
-
-// pause waits, or ends with ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

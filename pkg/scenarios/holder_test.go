@@ -76,11 +76,12 @@ func TestTurns(t *testing.T) {
 				defer h.askNoMore()
 				for range rounds {
 					for !lock.TryLock() {
+						drain(h.other.given)
 						signal(h.answered)
-						time.Sleep(every)
+						time.Sleep(every) // of the bubble's clock
 					}
-					signal(h.given)
 					drain(h.other.given)
+					signal(h.given)
 					order = append(order, name)
 					if err := h.meet(t.Context()); err != nil {
 						t.Error(err)

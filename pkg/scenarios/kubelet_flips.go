@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/kube"
 )
 
@@ -44,7 +45,7 @@ func (b *Batch) followKubelet(ctx context.Context, k *kube.Client) (stop func())
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			w.look(ctx)
-			if pause(ctx, lookEvery) != nil {
+			if mono.Sleep(ctx, lookEvery) != nil {
 				return
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/consistency"
 	"github.com/nfsim/nfsim/pkg/fault"
@@ -124,7 +125,7 @@ exit 1
 			w.cell.now("node", eventMountWaits, w.subject(), strings.TrimSpace(text))
 			return nil
 		}
-		if err := pause(ctx, healthEvery); err != nil {
+		if err := mono.Sleep(ctx, healthEvery); err != nil {
 			return fmt.Errorf("await a mount command for pod %s: %w", w.name(), err)
 		}
 	}

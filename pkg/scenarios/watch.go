@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/rundir"
@@ -176,12 +177,5 @@ func (b *Batch) watchFor(inQuick time.Duration) time.Duration {
 func quiet(ctx context.Context, d time.Duration) error {
 	defer waiting(ctx)()
 	note(ctx, rundir.Step{Do: rundir.DoWait, WithinNS: d.Nanoseconds()})
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
+	return mono.Sleep(ctx, d)
 }

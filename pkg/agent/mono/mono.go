@@ -1,12 +1,29 @@
 // Package mono reads CLOCK_MONOTONIC, the one clock that intervals are taken
-// on: it never steps, and all processes of a machine share it.
+// on, and waits on it: it never steps, and all processes of a machine share it.
 //
 //	t0 := mono.Now()
 //	err := call()
 //	took := time.Duration(mono.Now() - t0)
 package mono
 
-import "golang.org/x/sys/unix"
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sleep waits for d, or for the end of ctx: then the error is its cause.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 // Now returns CLOCK_MONOTONIC in nanoseconds, 0 if the system has none. It
 // means nothing on another machine: see agent.ClockMap.
