@@ -205,6 +205,16 @@ func (s Spec) validateInputs() error {
 	return nil
 }
 
+// ControlPlaneUnits are the systemd units of the control plane, in the order in
+// which they are started.
+func ControlPlaneUnits() []string {
+	units := []string{"etcd.service"}
+	for _, name := range controlPlaneCommands() {
+		units = append(units, name+".service")
+	}
+	return units
+}
+
 func controlPlaneCommands() []string {
 	return []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 }

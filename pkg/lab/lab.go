@@ -88,6 +88,14 @@ type Readiness interface {
 	AwaitReady(ctx context.Context, logf func(format string, args ...any)) error
 }
 
+// OwnCluster is a lab whose Kubernetes cluster is there for nfsim alone, and may
+// stand still while a run has no use for it.
+type OwnCluster interface {
+	// ClusterUnits are the systemd units of the control plane on the server, in the
+	// order in which they are started.
+	ClusterUnits() []string
+}
+
 // Console is the ability to show the last bytes of a machine's serial console.
 type Console interface {
 	ConsoleTail(machine string, bytes int) ([]byte, error)

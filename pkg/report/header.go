@@ -27,6 +27,9 @@ func (r *Report) header() []string {
 		fmt.Sprintf("lab %s/%s, NFSv4 lease %g s, grace %g s, clock error at most %.3g ms", r.Lab.Provider, r.Lab.Name, r.LeaseS, r.GraceS, r.ClockErrMS),
 	}
 	lines = append(lines, release(r.Fingerprint)...)
+	if r.ClusterFrozen {
+		lines = append(lines, "control plane and kubelets stood still: no scenario of this run needs them")
+	}
 	if slices.ContainsFunc(r.cells(), func(c *Cell) bool {
 		return slices.ContainsFunc(c.Repeats, func(rep Repeat) bool { return rep.Script != "" })
 	}) {

@@ -21,24 +21,26 @@ const SchemaVersion = 1
 
 // Report is all that a report shows. It is also the JSON form.
 type Report struct {
-	Schema       int                `json:"schema"`
-	ID           string             `json:"id"`
-	Dir          string             `json:"dir"`
-	Started      time.Time          `json:"started"`
-	Ended        time.Time          `json:"ended,omitzero"` // zero: the run was cut short, or still goes on
-	NfsimVersion string             `json:"nfsim_version"`
-	Command      []string           `json:"command"`
-	Seed         int64              `json:"seed"`
-	Lab          rundir.LabMeta     `json:"lab"`
-	LeaseS       float64            `json:"lease_s"`
-	GraceS       float64            `json:"grace_s"`
-	Full         bool               `json:"full"`         // a full run: the long axes too
-	ClockErrMS   float64            `json:"clock_err_ms"` // largest error bound of any trial's clocks
-	Fingerprint  rundir.Fingerprint `json:"fingerprint"`  // machine -> what -> version
-	Tables       []Table            `json:"tables"`
-	Counts       map[string]int     `json:"counts"` // cells per status
-	Exit         int                `json:"exit"`   // see Exit
-	ExitWhy      string             `json:"exit_why"`
+	Schema       int            `json:"schema"`
+	ID           string         `json:"id"`
+	Dir          string         `json:"dir"`
+	Started      time.Time      `json:"started"`
+	Ended        time.Time      `json:"ended,omitzero"` // zero: the run was cut short, or still goes on
+	NfsimVersion string         `json:"nfsim_version"`
+	Command      []string       `json:"command"`
+	Seed         int64          `json:"seed"`
+	Lab          rundir.LabMeta `json:"lab"`
+	LeaseS       float64        `json:"lease_s"`
+	GraceS       float64        `json:"grace_s"`
+	Full         bool           `json:"full"` // a full run: the long axes too
+	// ClusterFrozen: control plane and kubelets stood still.
+	ClusterFrozen bool               `json:"cluster_frozen,omitempty"`
+	ClockErrMS    float64            `json:"clock_err_ms"` // largest error bound of any trial's clocks
+	Fingerprint   rundir.Fingerprint `json:"fingerprint"`  // machine -> what -> version
+	Tables        []Table            `json:"tables"`
+	Counts        map[string]int     `json:"counts"` // cells per status
+	Exit          int                `json:"exit"`   // see Exit
+	ExitWhy       string             `json:"exit_why"`
 }
 
 // Table is one matrix: families that share their columns are in one.
@@ -87,7 +89,7 @@ func Build(run *rundir.Run) (*Report, error) {
 	r := &Report{
 		Schema: SchemaVersion, ID: meta.ID, Dir: run.Dir(), Started: meta.Started, Ended: meta.Ended,
 		NfsimVersion: meta.NfsimVersion, Command: meta.Command, Seed: meta.Seed, Lab: meta.Lab,
-		LeaseS: meta.LeaseS, GraceS: meta.GraceS, Full: meta.Full, Fingerprint: print, Counts: make(map[string]int),
+		LeaseS: meta.LeaseS, GraceS: meta.GraceS, Full: meta.Full, ClusterFrozen: meta.ClusterFrozen, Fingerprint: print, Counts: make(map[string]int),
 	}
 	for _, t := range trials {
 		r.ClockErrMS = max(r.ClockErrMS, float64(t.Meta.ClockErrNS)/1e6)

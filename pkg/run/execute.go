@@ -64,7 +64,7 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded 
 		return nil, &lab.UsageError{What: fmt.Sprintf("lab %s has %d workers", l.Name(), len(workers)), Advice: "at least 2 are needed"}
 	}
 	e := &executor{
-		lab: l, plan: plan, progress: opts.Progress, fleet: scenarios.NewFleet(l), pause: opts.Pause, makeShareImage: opts.ShareImage,
+		lab: l, plan: plan, still: standstillOf(plan, l), progress: opts.Progress, fleet: scenarios.NewFleet(l), pause: opts.Pause, makeShareImage: opts.ShareImage,
 	}
 	defer e.fleet.Close()
 	journal, err := fault.OpenJournal(l.StateDir(), l.Name())
@@ -97,6 +97,7 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded 
 		NfsimVersion: opts.Version, Command: opts.Command, Seed: plan.Seed,
 		Lab:    rundir.LabMeta{Provider: l.Provider(), Name: l.Name()},
 		LeaseS: settings.lease, GraceS: settings.grace, Full: plan.Full, Batches: plan.record(),
+		ClusterFrozen: e.still.units != nil,
 	})
 	if err != nil {
 		return nil, err
@@ -113,12 +114,13 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded 
 	if err := e.run.WriteFingerprint(print); err != nil {
 		return e.run, err
 	}
-	if err := e.export(ctx); err != nil {
+	defer func() { err = errors.Join(err, e.thawCluster(ctx)) }()
+	if err := errors.Join(e.export(ctx), e.freezeCluster(ctx)); err != nil {
 		return e.run, errors.Join(err, e.run.Finish())
 	}
 	err = e.all(ctx, workers)
 	if !opts.Disposable {
-		err = errors.Join(err, e.cleanUp(ctx))
+		err = errors.Join(err, e.cleanUp(ctx), e.awaitThawed(ctx))
 	}
 	if !e.spoilt {
 		err = errors.Join(err, mark.clear())
@@ -142,6 +144,7 @@ type executor struct {
 	spoilt      bool        // a batch failed and the lab was not restored since
 	settings    settings
 	runSetting  *fault.Active // of the server, for the whole run; nil: none
+	still       standstill
 
 	makeShareImage func(ctx context.Context) (ContainerImage, error)
 	shareMu        sync.Mutex
@@ -266,13 +269,13 @@ func (e *executor) restore(ctx context.Context) error {
 	if err := snapshots.Restore(ctx); err != nil {
 		return fmt.Errorf("restore lab: %w", err)
 	}
-	if err := errors.Join(e.healRunSetting(ctx), e.applyRunSetting(ctx)); err != nil {
+	if err := errors.Join(e.thawCluster(ctx), e.healRunSetting(ctx), e.applyRunSetting(ctx)); err != nil {
 		return err
 	}
 	if e.run == nil {
 		return nil
 	}
-	return e.export(ctx)
+	return errors.Join(e.export(ctx), e.freezeCluster(ctx))
 }
 
 // note writes a line to the run's log.
@@ -374,6 +377,9 @@ func (e *executor) trialMeta(p Batch, profile nfs.Profile) rundir.TrialMeta {
 
 // kube connects to the lab's API server.
 func (e *executor) kube(ctx context.Context) (*kube.Client, error) {
+	if len(e.still.active) > 0 {
+		return nil, errors.New("connect to the API server: it stands still, because the plan has only families that need no cluster")
+	}
 	e.usedCluster.Store(true)
 	config, err := e.lab.Kubeconfig(ctx)
 	if err != nil {

@@ -21,6 +21,9 @@ type RunMeta struct {
 	Repeat       int       `json:"repeat,omitzero"` // executions of every cell
 	Full         bool      `json:"full,omitempty"`  // the long axes too
 	Batches      []Batch   `json:"batches"`         // the plan, in order
+	// ClusterFrozen says that the control plane and the kubelets stood still, since
+	// no scenario of the run needed them.
+	ClusterFrozen bool `json:"cluster_frozen,omitempty"`
 }
 
 // LabMeta names the lab of a run.

@@ -35,10 +35,11 @@ type Lab struct {
 }
 
 var (
-	_ lab.Lab       = (*Lab)(nil)
-	_ lab.Power     = (*Lab)(nil)
-	_ lab.Snapshots = (*Lab)(nil)
-	_ lab.Console   = (*Lab)(nil)
+	_ lab.Lab        = (*Lab)(nil)
+	_ lab.Power      = (*Lab)(nil)
+	_ lab.Snapshots  = (*Lab)(nil)
+	_ lab.Console    = (*Lab)(nil)
+	_ lab.OwnCluster = (*Lab)(nil)
 )
 
 func newLab(d Dir, s Status) (*Lab, error) {
@@ -61,6 +62,9 @@ func (l *Lab) Provider() string { return "qemu" }
 
 // StateDir is the lab's state directory.
 func (l *Lab) StateDir() string { return string(l.dir) }
+
+// ClusterUnits are those of the control plane that the lab was made with.
+func (l *Lab) ClusterUnits() []string { return cluster.ControlPlaneUnits() }
 
 // Machines lists the server first, then the workers.
 func (l *Lab) Machines() []lab.Machine {
