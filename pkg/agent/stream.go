@@ -122,7 +122,10 @@ func (c *Client) follow(ctx context.Context, req proto.Request) (*Stream, error)
 	if err != nil {
 		return nil, err
 	}
-	if resp.Hung || resp.Stream == "" {
+	if resp.Hung {
+		return nil, fmt.Errorf("%s stream: %w", req.Op, &HungError{Agent: c.name, Response: resp})
+	}
+	if resp.Stream == "" {
 		return nil, fmt.Errorf("%s stream of %s: the agent names no stream", req.Op, c.name)
 	}
 	if err := c.Err(); err != nil {

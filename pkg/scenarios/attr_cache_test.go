@@ -25,6 +25,26 @@ func TestAttrTimeouts(t *testing.T) {
 	}
 }
 
+// TestWithoutLateName checks that names are told apart, and that an unlink may be
+// late, too.
+func TestWithoutLateName(t *testing.T) {
+	t.Parallel()
+	op := func(fn, name, value string, at float64) history.Op {
+		ns := int64(at * 1e9)
+		return history.Op{Func: fn, File: "removed-stat/" + name, Value: value, Invoke: ns, Return: ns + 1, Result: history.OK}
+	}
+	ops := []history.Op{
+		op(history.Write, "name1", namePresent, 1), op(history.Read, "name1", namePresent, 2), op(history.Unlink, "name1", "", 13),
+		op(history.Read, "name1", namePresent, 23), op(history.Read, "name1", "", 24),
+		op(history.Write, "name2", namePresent, 25), op(history.Read, "name2", namePresent, 26), op(history.Unlink, "name2", "", 27),
+		op(history.Read, "name2", namePresent, 30), op(history.Read, "name2", "", 31),
+	}
+	kept, notes, inTime := withoutLate(ops, modeRemovedStat, attrTimes(nil))
+	if len(kept) != len(ops)-1 || inTime != 1 || len(notes) != 1 || !strings.HasPrefix(notes[0], "unlink of removed-stat/name1 came after 11.00 s") {
+		t.Errorf("%d of %d operations kept, %d in time, %q", len(kept), len(ops), inTime, notes)
+	}
+}
+
 // TestWithoutLate checks that what a late version shows is left out, and only as
 // far as its quiet allows.
 func TestWithoutLate(t *testing.T) {

@@ -44,6 +44,18 @@ func expectedRestart() []Expectation {
 			Source:  "nfs(5) softerr; RFC 8881 section 8.4.2.1",
 		},
 		{
+			Scenario: scenario, Profiles: []string{"nodeleg"},
+			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "RECOVERED_AFTER_GRACE", "EXCLUSIVE", "CLEAN"),
+			Why:     "as with delegations; without them no client locks by itself",
+			Source:  "RFC 8881 sections 8.4.2.1, 10.4",
+		},
+		{
+			Scenario: scenario, Modes: []string{"?*"}, Profiles: []string{"*"}, Kernel: ">=6.6",
+			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "RECOVERED_AFTER_GRACE", "EXCLUSIVE", "LOCK_LOST"),
+			Why:     "opens and locks are reclaimed in the grace period; whoever reclaims the open of a file first may be given a write delegation with it, and lock by itself before the other has reclaimed its lock",
+			Source:  "RFC 8881 section 8.4.2.1; fs/nfsd/nfs4state.c nfs4_open_delegation; docs/findings.md 12",
+		},
+		{
 			Scenario: scenario, Profiles: []string{"*"},
 			Allowed: allow("DURABLE", "UNINTERRUPTED", "RECOVERED", "RECOVERED_AFTER_GRACE", "EXCLUSIVE", "CLEAN"),
 			Why:     "the server's page cache outlives its service; opens and locks are reclaimed in the grace period, and what is no reclaim waits for its end",

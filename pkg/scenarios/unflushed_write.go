@@ -26,9 +26,10 @@ const (
 	// flushedWatch is how long flushed data is waited for: longer than a look
 	// that was asked just before takes.
 	flushedWatch = 10 * time.Second
-	// writeEvery is from look to look of the second client and of the disk, and
-	// wireEvery of the wire, whose looks take connections of their own.
-	writeEvery = 100 * time.Millisecond
+	// writeEvery is from look to look of the second client and of the disk: four
+	// files of every profile are looked at, at once. wireEvery is that of the wire,
+	// whose looks take connections of their own.
+	writeEvery = 250 * time.Millisecond
 	wireEvery  = 2 * time.Second
 	// modeUnflushed is the mode whose writer flushes nothing.
 	modeUnflushed = "unflushed"
