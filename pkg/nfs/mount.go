@@ -151,7 +151,10 @@ func (m Mounter) MountAll(ctx context.Context, node *sshnode.Node, specs []Mount
 	}
 	made := make([]Made, len(specs))
 	commands := make([]string, len(specs))
-	var script strings.Builder
+	// A target that is in the table is never touched: it may be dead. On an
+	// emulated machine each process counts, so that there are three for a mount:
+	// timeout, mount, mount.nfs.
+	var targets, mounts strings.Builder
 	for i, spec := range specs {
 		source, err := m.check(spec)
 		if err != nil {
@@ -163,12 +166,15 @@ func (m Mounter) MountAll(ctx context.Context, node *sshnode.Node, specs []Mount
 			args = append(args, "-o", spec.Options)
 		}
 		commands[i] = bounded(deadline, append(args, source, spec.Target)...)
-		// A target that is in the table is never touched: it may be dead.
-		fmt.Fprintf(&script, "if grep -qF %s %s; then echo %s %d mounted; else out=$(%s 2>&1 && %s 2>&1); echo %s %d $? \"$(printf %%s \"$out\" | tr '\\n' ' ')\"; fi\n",
-			sshnode.Quote(" "+spec.Target+" "), mountTable, mountMark, i, bounded(shortDeadline, "mkdir", "-p", spec.Target), commands[i], mountMark, i)
+		mounted := fmt.Sprintf("case $table in *%s*)", sshnode.Quote(" "+spec.Target+" "))
+		fmt.Fprintf(&targets, "%s ;; *) set -- \"$@\" %s;; esac\n", mounted, sshnode.Quote(spec.Target))
+		fmt.Fprintf(&mounts, "%s echo %s %d mounted;; *) out=$(%s 2>&1); say %d $?;; esac\n", mounted, mountMark, i, commands[i], i)
 	}
-	script.WriteString("cat " + mountTable + "\n")
-	res, err := runWithin(ctx, node, time.Duration(max(len(specs), 1))*(shortDeadline+deadline), script.String())
+	script := "table=$(cat " + mountTable + ")\nset --\n" + targets.String() +
+		"[ $# = 0 ] || " + bounded(shortDeadline, "mkdir", "-p") + " \"$@\"\n" +
+		"say() { echo " + mountMark + " \"$1\" \"$2\" \"$([ -z \"$out\" ] || printf %s \"$out\" | tr '\\n' ' ')\"; }\n" +
+		mounts.String() + "cat " + mountTable + "\n"
+	res, err := runWithin(ctx, node, time.Duration(max(len(specs), 1))*(shortDeadline+deadline), script)
 	if err != nil {
 		return nil, fmt.Errorf("mount: %w", err)
 	}
