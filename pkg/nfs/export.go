@@ -250,25 +250,36 @@ func deleteTrees(ctx context.Context, node *sshnode.Node, root string, dirs []st
 	if err != nil {
 		return err
 	}
-	var script strings.Builder
-	script.WriteString("status=0\n")
+	var parents []string
 	for _, dir := range dirs {
 		for _, m := range mounts {
 			if m.Mountpoint == dir || strings.HasPrefix(m.Mountpoint, dir+"/") {
 				return &MountBelowError{Node: node.Name(), Path: dir, Mountpoint: m.Mountpoint}
 			}
 		}
-		fmt.Fprintf(&script, `if [ -e %[1]s ]; then
-	if real=$(readlink -e %[1]s) && [ "$real" = %[1]s ]; then %[2]s || status=1
-	else echo "a part of the path %[1]s is a symbolic link" >&2; status=1; fi
-fi
-`, sshnode.Quote(dir), bounded(DefaultDeadline, "find", dir, "-xdev", "-depth", "-delete"))
-		if parent := path.Dir(dir); parent != root {
-			fmt.Fprintf(&script, "rmdir %s 2>/dev/null\n", sshnode.Quote(parent))
+		if parent := path.Dir(dir); parent != root && !slices.Contains(parents, parent) {
+			parents = append(parents, parent)
 		}
 	}
-	script.WriteString("exit $status\n")
-	if _, err := runWithin(ctx, node, 2*DefaultDeadline, script.String()); err != nil {
+	if len(dirs) == 0 {
+		return nil
+	}
+	script := "set --\nfor dir in " + sshnode.Quote(dirs...) + `; do [ ! -e "$dir" ] || set -- "$@" "$dir"; done
+status=0
+if [ $# != 0 ] && [ "$(readlink -e "$@")" != "$(printf '%s\n' "$@")" ]; then
+	for dir; do
+		shift
+		if real=$(readlink -e "$dir") && [ "$real" = "$dir" ]; then set -- "$@" "$dir"
+		else echo "a part of the path $dir is a symbolic link" >&2; status=1; fi
+	done
+fi
+[ $# = 0 ] || ` + bounded(DefaultDeadline, "find") + ` "$@" -xdev -depth -delete || status=1
+`
+	if len(parents) > 0 {
+		script += "rmdir " + sshnode.Quote(parents...) + " 2>/dev/null\n"
+	}
+	script += "exit $status\n"
+	if _, err := runWithin(ctx, node, 2*DefaultDeadline, script); err != nil {
 		return fmt.Errorf("delete exported directories: %w", err)
 	}
 	return nil

@@ -180,12 +180,16 @@ func TestDeleteTreesFollowNoLink(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	m.Write(t, "precious/t/file", "x", 0o644)
-	m.Write(t, "srv/nfsim/.keep", "", 0o644)
+	m.Write(t, "srv/nfsim/real/t/sub/file", "x", 0o644)
 	if err := os.Symlink(filepath.Join(m.Dir, "precious"), filepath.Join(m.Dir, "srv/nfsim/r")); err != nil {
 		t.Fatal(err)
 	}
-	if err := deleteTrees(t.Context(), m.node, ExportRoot, []string{ExportRoot + "/r/t"}); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+	dirs := []string{ExportRoot + "/gone/t", ExportRoot + "/r/t", ExportRoot + "/real/t"}
+	if err := deleteTrees(t.Context(), m.node, ExportRoot, dirs); err == nil || !strings.Contains(err.Error(), "r/t is a symbolic link") {
 		t.Errorf("error %v", err)
+	}
+	if m.Exists("srv/nfsim/real") {
+		t.Error("the directory beside the link is left")
 	}
 	if !m.Exists("precious/t/file") {
 		t.Error("the file behind the link is gone")
