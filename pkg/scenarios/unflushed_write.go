@@ -23,9 +23,9 @@ const (
 	// leave by themselves when they are 30 s old, and every 5 s the kernel looks
 	// for such (vm.dirty_expire_centisecs, vm.dirty_writeback_centisecs).
 	writeWatch = 40 * time.Second
-	// flushedWatch is how long flushed data is waited for: longer than a look
-	// that was asked just before takes.
-	flushedWatch = 10 * time.Second
+	// flushedWatch is how long flushed data is waited for: longer than a reader
+	// with nocto trusts its attributes.
+	flushedWatch = 15 * time.Second
 	// writeEvery is from look to look of the second client and of the disk: four
 	// files of every profile are looked at, at once. wireEvery is that of the wire,
 	// whose looks take connections of their own.
