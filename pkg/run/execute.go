@@ -375,21 +375,26 @@ func (e *executor) trialMeta(p Batch, profile nfs.Profile) rundir.TrialMeta {
 	}
 }
 
-// kube connects to the lab's API server.
+// kube connects to the lab's API server, for the batches of the run.
 func (e *executor) kube(ctx context.Context) (*kube.Client, error) {
 	if len(e.still.active) > 0 {
 		return nil, errors.New("connect to the API server: it stands still, because the plan has only families that need no cluster")
 	}
 	e.usedCluster.Store(true)
-	config, err := e.lab.Kubeconfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	client, err := kube.New(config)
+	client, err := e.apiServer(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return client.WithRun(e.run.Meta().ID), nil
+}
+
+// apiServer is a client of the lab's API server that is no run's.
+func (e *executor) apiServer(ctx context.Context) (*kube.Client, error) {
+	config, err := e.lab.Kubeconfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return kube.New(config)
 }
 
 // kubeForPods is kube, once the workers have what the pods are made of.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nfsim/nfsim/pkg/fault"
-	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/scenarios"
 )
@@ -89,11 +88,7 @@ func (e *executor) awaitThawed(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), thawTimeout, fmt.Errorf("not within %s", thawTimeout))
 	defer cancel()
-	config, err := e.lab.Kubeconfig(ctx)
-	if err != nil {
-		return err
-	}
-	client, err := kube.New(config)
+	client, err := e.apiServer(ctx)
 	if err != nil {
 		return err
 	}

@@ -43,11 +43,7 @@ func (e *executor) tidy(ctx context.Context, id string) error {
 }
 
 func (e *executor) tidyCluster(ctx context.Context, id string) error {
-	config, err := e.lab.Kubeconfig(ctx)
-	if err != nil {
-		return err
-	}
-	client, err := kube.New(config)
+	client, err := e.apiServer(ctx)
 	if err != nil {
 		return err
 	}
