@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -36,6 +37,37 @@ func TestProcessStream(t *testing.T) {
 	rest(t, s)
 	if _, ended := s.End(); !ended {
 		t.Error("the stream goes on")
+	}
+}
+
+func TestNameStream(t *testing.T) {
+	t.Parallel()
+	c := connect(t, newAgent(t))
+	path := filepath.Join(t.TempDir(), "name")
+	s := startStream(t, c, proto.StreamSpec{Kind: proto.Name, Path: path})
+	if ev := next(t, s); ev.Found == nil || *ev.Found {
+		t.Fatalf("first event %+v", ev)
+	}
+	for round := range 20 {
+		for _, there := range []bool{true, false} {
+			err := os.Remove(path)
+			if there {
+				err = os.Mkdir(path, 0o700)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ev := next(t, s); ev.Found == nil || *ev.Found != there || ev.T0 == 0 || ev.T1 < ev.T0 {
+				t.Fatalf("round %d: want there %v, event %+v", round, there, ev)
+			}
+		}
+	}
+	if end := stopStream(t, s); end.Reason != "stopped" {
+		t.Errorf("end %+v", end)
+	}
+	absent := proto.StreamSpec{Kind: proto.Name, Path: filepath.Join(t.TempDir(), "no", "name")}
+	if _, err := c.StartStream(testContext(t), proto.Request{Op: proto.OpStart, Start: &absent}); err == nil {
+		t.Error("a directory that is not there is watched")
 	}
 }
 

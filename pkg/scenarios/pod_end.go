@@ -30,9 +30,6 @@ const (
 	// endTimeout is how long a kubelet gets to end a container whose pod is no
 	// more, beyond its grace period.
 	endTimeout = 3 * time.Minute
-	// dirEvery is the pause between two looks for a pod's directory: the
-	// resolution of its end.
-	dirEvery = 20 * time.Millisecond
 )
 
 // ending is the watches for the ends of one pod. They are in place before
@@ -55,7 +52,7 @@ func (b *Batch) watchEnd(ctx context.Context, w *workload) *ending {
 	end := &ending{machine: w.at.Name, pod: w.name(), left: map[string]<-chan error{
 		eventHostUnmounted: b.watchGone(ctx, w, eventHostUnmounted, proto.StreamSpec{Kind: proto.Mounts, Path: w.hostMount}, look),
 		eventWriterDead:    b.watchGone(ctx, w, eventWriterDead, proto.StreamSpec{Kind: proto.Process, PID: w.pid}, nil),
-		eventPodDirGone:    b.watchGone(ctx, w, eventPodDirGone, podDirWatch(w), nil),
+		eventPodDirGone:    b.watchGone(ctx, w, eventPodDirGone, proto.StreamSpec{Kind: proto.Name, Path: w.podDir()}, nil),
 	}}
 	if w.subMount != "" {
 		end.left[eventSubPathUnmounted] = b.watchGone(ctx, w, eventSubPathUnmounted, proto.StreamSpec{Kind: proto.Mounts, Path: w.subMount}, nil)
@@ -121,15 +118,8 @@ func (n *ending) awaitOne(ctx context.Context, event string, within time.Duratio
 	return err
 }
 
-func podDirWatch(w *workload) proto.StreamSpec {
-	return proto.StreamSpec{
-		Kind: proto.Poller, Mode: proto.PollLookup, Path: w.podDir(), Decode: "none",
-		IntervalUS: dirEvery.Microseconds(), ChangesOnly: true,
-	}
-}
-
-// watchGone starts a stream on the pod's node whose first event with Gone or
-// ENOENT is noted as an observation; then, if there is one, follows, and the
+// watchGone starts a stream on the pod's node whose first event that
+// what is watched is gone is noted as an observation; then, if there is one, follows, and the
 // channel delivers what it returned. An error of the stream is delivered
 // instead.
 func (b *Batch) watchGone(ctx context.Context, w *workload, event string, spec proto.StreamSpec, then func() error) <-chan error {
@@ -143,7 +133,7 @@ func (b *Batch) watchGone(ctx context.Context, w *workload, event string, spec p
 	name := noteStream(ctx, v.client, s.ID(), rundir.Step{Do: rundir.DoWatch, Name: event, Machine: v.machine, In: w.name(), Path: spec.Path, Options: spec.Kind})
 	go func() {
 		for ev := range s.Events() {
-			if ev.Errno == "ENOENT" || ev.Found != nil && !*ev.Found {
+			if ev.Found != nil && !*ev.Found {
 				w.cell.observe(v.machine, rundir.Observation{T: ev.T1, Source: "node", Event: event, Subject: w.subject(), Detail: spec.Path})
 				var err error
 				if then != nil {

@@ -113,7 +113,7 @@ func (b *Batch) nodeClean(ctx context.Context, w *workload) (gone bool, err erro
 	defer cancel()
 	defer waiting(ctx)()
 	select {
-	case err := <-b.watchGone(ctx, w, eventPodDirGone, podDirWatch(w), nil):
+	case err := <-b.watchGone(ctx, w, eventPodDirGone, proto.StreamSpec{Kind: proto.Name, Path: w.podDir()}, nil):
 		return err == nil, err
 	case <-ctx.Done():
 		return false, nil

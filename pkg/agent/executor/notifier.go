@@ -8,9 +8,11 @@ import (
 )
 
 // How often a tail looks when nothing tells it to: with inotify as a safety
-// net, without as the only means.
+// net, more often while it has seen a gap that it is to tell of when it has
+// stayed; without as the only means.
 const (
-	lookWithNotify = 50 * time.Millisecond
+	lookWithNotify = time.Second
+	lookAtGap      = 50 * time.Millisecond
 	lookWithout    = 5 * time.Millisecond
 )
 
@@ -47,19 +49,19 @@ func (n *notifier) watchFile(path string) {
 	}
 }
 
-// await waits for a change, or until it is time to look anyway.
-func (n *notifier) await() {
-	if n.fd < 0 {
-		_, _ = unix.Poll(nil, int(n.poll.Milliseconds()))
-		return
+// await waits for a change, for the stream's end, or until it is time to look
+// anyway: at the latest after within.
+func (n *notifier) await(ends *ending, within time.Duration) {
+	if ends.await(n.fd, unix.POLLIN, min(n.poll, within)) {
+		drain(n.fd)
 	}
-	fds := []unix.PollFd{{Fd: int32(n.fd), Events: unix.POLLIN}}
-	if ready, err := unix.Poll(fds, int(n.poll.Milliseconds())); err != nil || ready == 0 {
-		return
-	}
+}
+
+// drain reads what inotify has to tell: that it had something is enough.
+func drain(fd int) {
 	events := make([]byte, 16<<10)
 	for {
-		if got, err := unix.Read(n.fd, events); err != nil || got < len(events)/2 {
+		if got, err := unix.Read(fd, events); err != nil || got < len(events)/2 {
 			return
 		}
 	}

@@ -68,6 +68,15 @@ func (p *pace) pause(wait time.Duration) (reason string) {
 	return ""
 }
 
+// within is how long the stream may wait: at most d, and not past its end. It
+// is at least a millisecond, the unit of poll(2).
+func (p *pace) within(d time.Duration) time.Duration {
+	if !p.end.IsZero() {
+		d = min(d, time.Until(p.end))
+	}
+	return max(d, time.Millisecond)
+}
+
 // sleep returns whether the stream was told to end meanwhile.
 func (p *pace) sleep(d time.Duration) (quit bool) {
 	if d <= 0 {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -12,9 +14,10 @@ import (
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 )
 
-// presenceLook is how long the kernel may stay silent before a presence
-// stream looks at whether it shall end, in ms.
-const presenceLook = 100
+// presenceLook is how long the kernel may stay silent before a presence stream
+// looks by itself: every wake-up costs an emulated machine milliseconds, and a
+// batch has a dozen of these streams.
+const presenceLook = time.Second
 
 // presence is a stream that reports whether something is there, at the start
 // and whenever that changes.
@@ -23,7 +26,8 @@ type presence struct {
 	fd     int
 	events int16 // of poll(2) that mean: look again
 	there  func() bool
-	final  bool // what is gone cannot come back
+	heard  func() // takes the kernel's word from fd, where that must be read; nil: nothing
+	final  bool   // what is gone cannot come back
 }
 
 // newMounts returns the work of a stream that reports whether something is
@@ -88,8 +92,36 @@ func newProcess(s *stream) (runner, error) {
 	}, nil
 }
 
+// newName returns the work of a stream that reports whether a name exists on
+// the local disk. The kernel tells of what comes and goes in its directory:
+// inotify(7); on NFS it would tell nothing of what others do.
+func newName(s *stream) (runner, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: inotify: %w", s.spec.Path, err)
+	}
+	dir := filepath.Dir(s.spec.Path)
+	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_CREATE|unix.IN_DELETE|unix.IN_MOVE); err != nil {
+		return nil, errors.Join(fmt.Errorf("watch directory %s: %w", dir, err), unix.Close(fd))
+	}
+	return func(s *stream) string {
+		defer unix.Close(fd)
+		p := presence{stream: s, fd: fd, events: unix.POLLIN, heard: func() { drain(fd) }, there: func() bool {
+			return unix.Faccessat(unix.AT_FDCWD, s.spec.Path, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
+		}}
+		return p.follow()
+	}, nil
+}
+
 // follow looks, reports what changed, and waits for the kernel's word.
 func (p *presence) follow() (reason string) {
+	ends, err := newEnding(p.stream)
+	if err != nil {
+		p.stream.count(errnoName(err), 0)
+		p.stream.emit(proto.Event{T0: mono.Now(), Errno: errnoName(err), Call: "eventfd"})
+		return reasonError
+	}
+	defer ends.close()
 	pace := newPace(p.stream)
 	looked, known := mono.Now(), false
 	var was bool
@@ -104,11 +136,11 @@ func (p *presence) follow() (reason string) {
 		if p.final && !is {
 			return reasonGone
 		}
-		for !pollReady(p.fd, p.events, presenceLook) {
-			if reason := pace.pause(0); reason != "" {
-				return reason
-			}
-			looked = mono.Now()
+		if ends.await(p.fd, p.events, pace.within(presenceLook)) && p.heard != nil {
+			p.heard()
+		}
+		if reason := pace.pause(0); reason != "" {
+			return reason
 		}
 	}
 }

@@ -126,8 +126,10 @@ func runnerOf(s *stream) (runner, error) {
 		return newMounts(s)
 	case proto.Process:
 		return newProcess(s)
+	case proto.Name:
+		return newName(s)
 	}
-	return nil, fmt.Errorf("unknown stream kind %q: want appender, writer, poller, tail, mounts or process", s.spec.Kind)
+	return nil, fmt.Errorf("unknown stream kind %q: want appender, writer, poller, tail, mounts, process or name", s.spec.Kind)
 }
 
 // run runs the stream until it ends.
@@ -135,7 +137,11 @@ func (s *stream) run(work runner) {
 	s.mu.Lock()
 	s.total.T0 = mono.Now()
 	s.mu.Unlock()
-	go s.watch()
+	switch s.spec.Kind {
+	case proto.Mounts, proto.Process, proto.Name: // they make no call that can hang
+	default:
+		go s.watch()
+	}
 	go func() {
 		defer s.thread.lock()()
 		reason := work(s)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 )
 
@@ -34,6 +35,13 @@ type tail struct {
 }
 
 func (t *tail) follow() (reason string) {
+	ends, err := newEnding(t.stream)
+	if err != nil {
+		t.stream.count(errnoName(err), 0)
+		t.stream.emit(proto.Event{T0: mono.Now(), Errno: errnoName(err), Call: "eventfd"})
+		return reasonError
+	}
+	defer ends.close()
 	p := newPace(t.stream)
 	for {
 		t.attach()
@@ -45,7 +53,11 @@ func (t *tail) follow() (reason string) {
 		if reason != "" {
 			return reason
 		}
-		t.notify.await()
+		within := lookWithNotify
+		if t.view != nil && t.view.waits() {
+			within = lookAtGap
+		}
+		t.notify.await(ends, p.within(within))
 	}
 }
 

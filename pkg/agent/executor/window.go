@@ -42,6 +42,16 @@ func (w *window) room() []byte { return w.buf }
 // end is the offset after the last byte seen.
 func (w *window) end() int64 { return w.base + int64(len(w.data)) }
 
+// waits says whether there is a gap that has not been told of yet.
+func (w *window) waits() bool {
+	for _, g := range w.gaps {
+		if !g.told {
+			return true
+		}
+	}
+	return false
+}
+
 // take compares what the file holds from base on with what was seen, and
 // returns events for new records and for gaps older than patience. With all
 // set, every gap is reported now. More says that the file goes on behind b.

@@ -10,6 +10,7 @@ const (
 	Tail     = "tail"     // reports what arrives in a log on the local disk
 	Mounts   = "mounts"   // reports whether something is mounted on Path, in the mount namespace of PID, which it keeps alive as long as it runs
 	Process  = "process"  // reports when process PID ends
+	Name     = "name"     // reports whether Path exists on the local disk
 )
 
 // StreamSpec is what a stream does.
@@ -103,7 +104,7 @@ type Event struct {
 
 	Stat  *Stat          `json:"stat,omitempty"`
 	Value *payload.Value `json:"value,omitempty"`
-	Found *bool          `json:"found,omitempty"` // readdir: Name is there; mounts, process: it is there
+	Found *bool          `json:"found,omitempty"` // readdir: Name is there; mounts, process, name: it is there
 	Count int64          `json:"count,omitempty"` // readdir: names; poller of a log: records so far
 	Prev  *Run           `json:"prev,omitempty"`  // changes_only: the rounds that saw what was before
 
