@@ -33,7 +33,7 @@ const (
 
 func deadServerRestart() Scenario {
 	return Scenario{
-		Name: "dead-server-restart", Family: FamilyKubelet, Target: true, Cells: 3, Estimate: 180 * time.Second,
+		Name: "dead-server-restart", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 3, Estimate: 180 * time.Second,
 		Doc:     "the NFS server goes dark for a worker (its packets are dropped), the kubelet there restarts, the server comes back",
 		Decides: "does a kubelet come up and start a pod beside a dead mount, after how many s; what recovers by itself when the server is back",
 		Modes:   []string{modeStart, modeWriter},
