@@ -19,20 +19,30 @@ import (
 // it cannot hang on a dead server: of a pod's volume-subpaths the directories of
 // volume and container, never what is bound below them. Of mount namespaces it
 // reads each that any process has, once, and leaves out what is there only because
-// the host has it: mounts propagate to the namespaces of services.
+// the host has it: mounts propagate to the namespaces of services. It is awk that
+// reads the tables, as a shell reads byte by byte, each a system call, which took
+// an emulated machine longer than all else in it.
 const ledgerScript = `
-host='|'
-while read -r _ _ dev _ at _ rest; do
-  case "$rest" in *" nfs "*|*" nfs4 "*) host="$host$dev $at|"; printf 'mounts.host\t%s %s %s\n' "$dev" "$at" "${rest#* - }";; esac
-done < /proc/self/mountinfo
-own=$(readlink /proc/self/ns/mnt)
-ls -l /proc/[0-9]*/ns/mnt 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/ns/mnt -> \(mnt:.*\)|\2 \1|p' | sort -u -k 1,1 | while read -r ns pid; do
-  [ "$ns" = "$own" ] && continue
-  while read -r _ _ dev _ at _ rest; do
-    case "$host" in *"|$dev $at|"*) continue;; esac
-    case "$rest" in *" nfs "*|*" nfs4 "*) read -r name < "/proc/$pid/comm"; printf 'mounts.container\t%s %s %s in the namespace of %s\n' "$dev" "$at" "${rest#* - }" "$name";; esac
-  done < "/proc/$pid/mountinfo"
-done 2>/dev/null
+ls -nU /proc/[0-9]*/ns/mnt 2>/dev/null | awk -v own="$(readlink /proc/self/ns/mnt)" '
+function nfs(line) {
+  if (!match(line, / - nfs4? /)) return 0
+  split(line, f, " "); at = f[3] " " f[5]; what = substr(line, RSTART + 3)
+  return 1
+}
+BEGIN {
+  while ((getline line < "/proc/self/mountinfo") > 0)
+    if (nfs(line)) { host[at] = 1; printf "mounts.host\t%s %s\n", at, what }
+}
+$NF != own && !($NF in read) {
+  split($(NF-2), path, "/"); dir = "/proc/" path[3]; table = dir "/mountinfo"; comm = dir "/comm"
+  while ((getline line < table) > 0) {
+    read[$NF] = 1
+    if (!nfs(line) || at in host) continue
+    name = "?"; getline name < comm; close(comm)
+    printf "mounts.container\t%s %s in the namespace of %s\n", at, what, name
+  }
+  close(table)
+}'
 for d in /var/lib/kubelet/pods/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
 for d in /var/lib/kubelet/pods/*/volume-subpaths/*/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
 for c in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json /run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json; do
@@ -45,11 +55,7 @@ for d in ` + shareserver.Root + `/*/*; do [ -d "$d" ] && printf 'sharedirs\t%s\n
 exportfs -s 2>/dev/null | while read -r at rest; do printf 'exports\t%s %s\n' "$at" "$rest"; done
 nft list tables 2>/dev/null | grep ' nfsim_' | while read -r t; do printf 'nft\t%s\n' "$t"; done
 systemctl list-units --all --plain --no-legend 'nfsim-undo-*' | while read -r u _; do printf 'units\t%s\n' "$u"; done
-for s in /proc/[0-9]*/stat; do
-  read -r line < "$s" 2>/dev/null || continue
-  rest=${line##*) }
-  [ "${rest%% *}" = D ] && printf 'dstate\t%s\n' "${line%% *} ${line#* (}"
-done
+grep -hsE '^[0-9]+ \(.*\) D ' /proc/[0-9]*/stat | sed -E 's/^([0-9]+) \((.*)\) D .*/dstate\t\1 (\2)/'
 true
 `
 
