@@ -203,7 +203,11 @@ func judgeKept(e *Evidence, mode string) outcome.Outcome {
 			return outcome.New(outcome.UnmountedUnderPod, "%s: false", fact).From("node").In("trial.json")
 		}
 	}
-	return outcome.New(outcome.Stayed, "same container, same mounts in the host's and the container's namespace").From("api", "node").In("trial.json")
+	container := "same container"
+	if n, ok := number(e.Trial.Facts["restarts"+mode]); ok && n > 0 {
+		container = fmt.Sprintf("same container since it was started again (restarts %d)", n)
+	}
+	return outcome.New(outcome.Stayed, "%s, same mounts in the host's and the container's namespace", container).From("api", "node").In("trial.json")
 }
 
 // judgeLooks compares what each vantage point saw of the log of a client with
