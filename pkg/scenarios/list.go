@@ -28,8 +28,14 @@ func List() []Scenario {
 		kubeletRestart(),
 		forceDeleteWhileDown(),
 		kubeletKill(),
+		deleteWhileDown(),
 		forceDeleteLive(),
+		twoWriters(),
 		pvcDeletedRestart(),
+		deadServerRestart(),
+		deadServerDelete(),
+		bothDownDelete(),
+		nodeReset(),
 		ControlZombieWriter(ByZombieClock),
 		serverPodDeleted(),
 		ServerPodWrongTarget(ByServerProof),
@@ -42,12 +48,6 @@ func List() []Scenario {
 // those who finish them: record it, look at it, and move the line to List.
 func Unproven() []Scenario {
 	return []Scenario{
-		deleteWhileDown(),
-		twoWriters(),
-		deadServerRestart(),
-		deadServerDelete(),
-		bothDownDelete(),
-		nodeReset(),
 		longOutage(),
 		fencingTaint(),
 		serverCRDeleted(),
