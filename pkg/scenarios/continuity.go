@@ -69,7 +69,7 @@ func (c continuity) outcomes() []outcome.Outcome {
 		if !known {
 			word = outcome.EIO // any other error is as much of a failure
 		}
-		out = append(out, outcome.New(word, "%s, %s after it was called, the first at %s after the cut", c.operation(op), op.Errno+" "+seconds(op.Return-op.Invoke), seconds(op.Invoke-c.outage.cut)))
+		out = append(out, outcome.New(word, "%s, %s after it was called, the first at %s the cut", c.operation(op), op.Errno+" "+seconds(op.Return-op.Invoke), beforeOrAfter(op.Invoke-c.outage.cut)))
 	}
 	length, end, ended := c.gap()
 	switch {

@@ -67,3 +67,11 @@ func (e *Evidence) overlapping(fn string, from, to int64) int {
 
 // seconds formats an interval in ns as seconds for a person.
 func seconds(ns int64) string { return fmt.Sprintf("%.2f s", float64(ns)/1e9) }
+
+// beforeOrAfter is seconds with the word that follows them.
+func beforeOrAfter(ns int64) string {
+	if ns < 0 {
+		return seconds(-ns) + " before"
+	}
+	return seconds(ns) + " after"
+}

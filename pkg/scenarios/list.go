@@ -38,6 +38,7 @@ func List() []Scenario {
 		nodeReset(),
 		ControlZombieWriter(ByZombieClock),
 		serverPodDeleted(),
+		serverCRDDeleted(),
 		ServerPodWrongTarget(ByServerProof),
 	}
 }
@@ -52,7 +53,6 @@ func Unproven() []Scenario {
 		fencingTaint(),
 		serverCRDeleted(),
 		serverCRDeletedAddressKept(),
-		serverCRDDeleted(),
 	}
 }
 
