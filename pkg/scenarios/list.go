@@ -38,6 +38,7 @@ func List() []Scenario {
 		nodeReset(),
 		ControlZombieWriter(ByZombieClock),
 		serverPodDeleted(),
+		serverCRDeleted(),
 		serverCRDDeleted(),
 		ServerPodWrongTarget(ByServerProof),
 	}
@@ -51,7 +52,6 @@ func Unproven() []Scenario {
 	return []Scenario{
 		longOutage(),
 		fencingTaint(),
-		serverCRDeleted(),
 		serverCRDeletedAddressKept(),
 	}
 }
