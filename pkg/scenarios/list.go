@@ -36,6 +36,7 @@ func List() []Scenario {
 		deadServerDelete(),
 		bothDownDelete(),
 		nodeReset(),
+		longOutage(),
 		ControlZombieWriter(ByZombieClock),
 		serverPodDeleted(),
 		serverCRDeleted(),
@@ -50,7 +51,6 @@ func List() []Scenario {
 // those who finish them: record it, look at it, and move the line to List.
 func Unproven() []Scenario {
 	return []Scenario{
-		longOutage(),
 		fencingTaint(),
 		serverCRDeletedAddressKept(),
 	}
