@@ -40,6 +40,7 @@ func List() []Scenario {
 		ControlZombieWriter(ByZombieClock),
 		serverPodDeleted(),
 		serverCRDeleted(),
+		serverCRDeletedAddressKept(),
 		serverCRDDeleted(),
 		ServerPodWrongTarget(ByServerProof),
 	}
@@ -52,7 +53,6 @@ func List() []Scenario {
 func Unproven() []Scenario {
 	return []Scenario{
 		fencingTaint(),
-		serverCRDeletedAddressKept(),
 	}
 }
 
