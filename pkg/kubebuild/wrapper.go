@@ -85,11 +85,16 @@ func etcdGoMod(upstream []byte, version string) ([]byte, error) {
 
 // stagingSubstitute returns the version to take of a staging module: its own,
 // unless the proxy has not got that one ("403 Forbidden: This module version is
-// not available", seen on 2026-11-20). Then it is the nearest before it.
+// not available", seen on 2026-11-20 and 2026-11-26). Then it is the nearest before it.
 func stagingSubstitute(path, version string) string {
+	switch path + "@" + version {
 	// Clients of the old in-tree cloud providers: no node of a lab is in a cloud.
-	if path == "k8s.io/legacy-cloud-providers" && version == "v0.29.6" {
+	case "k8s.io/legacy-cloud-providers@v0.29.6":
 		return "v0.29.5"
+	// Types of the scheduler's configuration and of its extenders, which a kubelet
+	// is only linked with.
+	case "k8s.io/kube-scheduler@v0.31.14":
+		return "v0.31.13"
 	}
 	return version
 }

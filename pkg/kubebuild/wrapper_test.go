@@ -101,14 +101,18 @@ func TestWrapperKeepsPublishedReplacements(t *testing.T) {
 
 func TestWrapperSubstitutes(t *testing.T) {
 	t.Parallel()
-	text := []byte("module k8s.io/kubernetes\n\nreplace k8s.io/legacy-cloud-providers => ./staging/src/k8s.io/legacy-cloud-providers\n")
-	for version, want := range map[string]string{"v1.29.6": "v0.29.5", "v1.30.4": "v0.30.4"} {
-		got, err := wrapperGoMod(text, version)
+	for _, c := range []struct{ module, version, want string }{
+		{"k8s.io/legacy-cloud-providers", "v1.29.6", "v0.29.5"},
+		{"k8s.io/legacy-cloud-providers", "v1.30.4", "v0.30.4"},
+		{"k8s.io/kube-scheduler", "v1.31.14", "v0.31.13"},
+		{"k8s.io/kube-scheduler", "v1.31.13", "v0.31.13"},
+	} {
+		got, err := wrapperGoMod([]byte("module k8s.io/kubernetes\n\nreplace "+c.module+" => ./staging/src/"+c.module+"\n"), c.version)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := "=> k8s.io/legacy-cloud-providers " + want; !strings.Contains(string(got), want) {
-			t.Errorf("%s: no %q in\n%s", version, want, got)
+		if want := "=> " + c.module + " " + c.want; !strings.Contains(string(got), want) {
+			t.Errorf("%s: no %q in\n%s", c.version, want, got)
 		}
 	}
 }
