@@ -9,9 +9,8 @@ import (
 	"github.com/nfsim/nfsim/pkg/run"
 )
 
-// printPlan says what would run: batches in the order in which they start,
-// and then what is left out, with the reason.
-func printPlan(s streams, plan run.Plan, workers int) {
+// summary is what a plan comes to, in a line.
+func summary(plan run.Plan, workers int) string {
 	kind := "quick run"
 	if plan.Full {
 		kind = "full run (lease and grace 90 s)"
@@ -23,7 +22,13 @@ func printPlan(s streams, plan run.Plan, workers int) {
 			cells += len(b.Profiles)
 		}
 	}
-	fmt.Fprintf(s.Out, "%s: %d cells in %d batches, about %s on a ready lab, seed %d\n", kind, cells, executed, plan.Estimate(workers).Round(time.Second), plan.Seed)
+	return fmt.Sprintf("%s: %d cells in %d batches, about %s on a ready lab, seed %d", kind, cells, executed, plan.Estimate(workers).Round(time.Second), plan.Seed)
+}
+
+// printPlan says what would run: batches in the order in which they start,
+// and then what is left out, with the reason.
+func printPlan(s streams, plan run.Plan, workers int) {
+	fmt.Fprintln(s.Out, summary(plan, workers))
 	for _, b := range plan.Batches {
 		if b.NotApplicable == "" {
 			fmt.Fprintf(s.Out, "  %-34s about %-5s %v\n", fmt.Sprintf("%s #%d", b.Scenario.ID(), b.Repeat), b.Estimate(plan.Full), profileNames(b))

@@ -149,6 +149,7 @@ func runMatrix(ctx context.Context, s streams, f runFlags) error {
 	}
 	p := newProgress(s.Err, plan, f.pauseAt == "")
 	defer p.stop()
+	p.Say("%s", summary(plan, spec.Workers))
 	for _, name := range plan.Added {
 		p.Say("added %s: no run is worth anything without its control", name)
 	}

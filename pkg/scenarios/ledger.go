@@ -19,30 +19,8 @@ import (
 // it cannot hang on a dead server: of a pod's volume-subpaths the directories of
 // volume and container, never what is bound below them. Of mount namespaces it
 // reads each that any process has, once, and leaves out what is there only because
-// the host has it: mounts propagate to the namespaces of services. It is awk that
-// reads the tables, as a shell reads byte by byte, each a system call, which took
-// an emulated machine longer than all else in it.
-const ledgerScript = `
-ls -nU /proc/[0-9]*/ns/mnt 2>/dev/null | awk -v own="$(readlink /proc/self/ns/mnt)" '
-function nfs(line) {
-  if (!match(line, / - nfs4? /)) return 0
-  split(line, f, " "); at = f[3] " " f[5]; what = substr(line, RSTART + 3)
-  return 1
-}
-BEGIN {
-  while ((getline line < "/proc/self/mountinfo") > 0)
-    if (nfs(line)) { host[at] = 1; printf "mounts.host\t%s %s\n", at, what }
-}
-$NF != own && !($NF in read) {
-  split($(NF-2), path, "/"); dir = "/proc/" path[3]; table = dir "/mountinfo"; comm = dir "/comm"
-  while ((getline line < table) > 0) {
-    read[$NF] = 1
-    if (!nfs(line) || at in host) continue
-    name = "?"; getline name < comm; close(comm)
-    printf "mounts.container\t%s %s in the namespace of %s\n", at, what, name
-  }
-  close(table)
-}'
+// the host has it: mounts propagate to the namespaces of services.
+var ledgerScript = mountsScript("/proc") + `
 for d in /var/lib/kubelet/pods/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
 for d in /var/lib/kubelet/pods/*/volume-subpaths/*/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
 for c in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json /run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json; do
@@ -55,9 +33,42 @@ for d in ` + shareserver.Root + `/*/*; do [ -d "$d" ] && printf 'sharedirs\t%s\n
 exportfs -s 2>/dev/null | while read -r at rest; do printf 'exports\t%s %s\n' "$at" "$rest"; done
 nft list tables 2>/dev/null | grep ' nfsim_' | while read -r t; do printf 'nft\t%s\n' "$t"; done
 systemctl list-units --all --plain --no-legend 'nfsim-undo-*' | while read -r u _; do printf 'units\t%s\n' "$u"; done
-grep -hsE '^[0-9]+ \(.*\) D ' /proc/[0-9]*/stat | sed -E 's/^([0-9]+) \((.*)\) D .*/dstate\t\1 (\2)/'
-true
+` + blockedProcesses("/proc") + `true
 `
+
+// mountsScript is the ledger's part on mounts. It is awk that reads the tables:
+// a shell reads byte by byte, each a system call, which took an emulated machine
+// longer than all the rest.
+func mountsScript(proc string) string {
+	return `
+ls -nU ` + proc + `/[0-9]*/ns/mnt 2>/dev/null | awk -v own="$(readlink ` + proc + `/self/ns/mnt)" '
+function nfs(line) {
+  if (!match(line, / - nfs4? /)) return 0
+  split(line, f, " "); at = f[3] " " f[5]; what = substr(line, RSTART + 3)
+  return 1
+}
+BEGIN {
+  while ((getline line < "` + proc + `/self/mountinfo") > 0)
+    if (nfs(line)) { host[at] = 1; printf "mounts.host\t%s %s\n", at, what }
+}
+$NF != own && !($NF in read) {
+  dir = $(NF-2); sub(/\/ns\/mnt$/, "", dir); table = dir "/mountinfo"; comm = dir "/comm"
+  while ((getline line < table) > 0) {
+    read[$NF] = 1
+    if (!nfs(line) || at in host) continue
+    name = "?"; getline name < comm; close(comm)
+    printf "mounts.container\t%s %s in the namespace of %s\n", at, what, name
+  }
+  close(table)
+}'
+`
+}
+
+// blockedProcesses is the ledger's part on processes in state D.
+func blockedProcesses(proc string) string {
+	return `grep -hsE '^[0-9]+ \(.*\) D ' ` + proc + `/[0-9]*/stat | sed -E 's/^([0-9]+) \((.*)\) D .*/dstate\t\1 (\2)/'
+`
+}
 
 // ledgerTimeout bounds one machine's ledger.
 const ledgerTimeout = 3 * time.Minute

@@ -66,7 +66,8 @@ func (b *Batch) lookAtWire(ctx context.Context, w *workload) error {
 }
 
 func (c *Cell) noteLook(machine, file string, op history.Op) {
-	op.Lane, op.Func, op.File, op.Mode = "look", history.Read, file, history.ModeReopen
+	// One lane for each file: the pods of a cell are looked at side by side.
+	op.Lane, op.Func, op.File, op.Mode = "look/"+file, history.Read, file, history.ModeReopen
 	c.op(machine, op)
 }
 

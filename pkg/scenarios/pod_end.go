@@ -118,10 +118,10 @@ func (n *ending) awaitOne(ctx context.Context, event string, within time.Duratio
 	return err
 }
 
-// watchGone starts a stream on the pod's node whose first event that
-// what is watched is gone is noted as an observation; then, if there is one, follows, and the
-// channel delivers what it returned. An error of the stream is delivered
-// instead.
+// watchGone starts a stream on the pod's node; its first event that says that
+// what it watches is gone is noted as an observation. Then, if there is one,
+// follows, and the channel delivers what it returned. An error of the stream is
+// delivered instead.
 func (b *Batch) watchGone(ctx context.Context, w *workload, event string, spec proto.StreamSpec, then func() error) <-chan error {
 	result := make(chan error, 1)
 	v := b.on(w.at)

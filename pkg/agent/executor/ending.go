@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nfsim/nfsim/pkg/agent/mono"
+	"github.com/nfsim/nfsim/pkg/agent/proto"
 )
 
 // ending lets a stream wait in poll(2) for the kernel's word and for the
@@ -14,6 +17,18 @@ type ending struct {
 	fd   int // eventfd(2), readable once the stream was told to end
 	gone chan struct{}
 	told sync.WaitGroup
+}
+
+// untilEnd does work that waits for the stream's end among others.
+func (s *stream) untilEnd(work func(*ending) (reason string)) (reason string) {
+	ends, err := newEnding(s)
+	if err != nil {
+		s.count(errnoName(err), 0)
+		s.emit(proto.Event{T0: mono.Now(), Errno: errnoName(err), Call: "eventfd"})
+		return reasonError
+	}
+	defer ends.close()
+	return work(ends)
 }
 
 func newEnding(s *stream) (*ending, error) {

@@ -52,7 +52,7 @@ func newMounts(s *stream) (runner, error) {
 			text, err := os.ReadFile(table)
 			return err == nil && mountedOn(string(text), target)
 		}}
-		return p.follow()
+		return s.untilEnd(p.follow)
 	}, nil
 }
 
@@ -88,7 +88,7 @@ func newProcess(s *stream) (runner, error) {
 		p := presence{stream: s, fd: fd, events: unix.POLLIN, final: true, there: func() bool {
 			return unix.PidfdSendSignal(fd, 0, nil, 0) == nil && !pollReady(fd, unix.POLLIN, 0)
 		}}
-		return p.follow()
+		return s.untilEnd(p.follow)
 	}, nil
 }
 
@@ -109,19 +109,12 @@ func newName(s *stream) (runner, error) {
 		p := presence{stream: s, fd: fd, events: unix.POLLIN, heard: func() { drain(fd) }, there: func() bool {
 			return unix.Faccessat(unix.AT_FDCWD, s.spec.Path, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
 		}}
-		return p.follow()
+		return s.untilEnd(p.follow)
 	}, nil
 }
 
 // follow looks, reports what changed, and waits for the kernel's word.
-func (p *presence) follow() (reason string) {
-	ends, err := newEnding(p.stream)
-	if err != nil {
-		p.stream.count(errnoName(err), 0)
-		p.stream.emit(proto.Event{T0: mono.Now(), Errno: errnoName(err), Call: "eventfd"})
-		return reasonError
-	}
-	defer ends.close()
+func (p *presence) follow(ends *ending) (reason string) {
 	pace := newPace(p.stream)
 	looked, known := mono.Now(), false
 	var was bool

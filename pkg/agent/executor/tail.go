@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/agent/proto"
 )
 
@@ -19,7 +18,7 @@ func newTail(s *stream) (runner, error) {
 		t := &tail{stream: s, notify: newNotifier(s.spec.Path), file: held{stream: s, flags: readFlags}}
 		defer t.notify.close()
 		defer t.file.close(&chain{})
-		return t.follow()
+		return s.untilEnd(t.follow)
 	}, nil
 }
 
@@ -34,14 +33,7 @@ type tail struct {
 	looked  int64 // when the look before began; 0: none
 }
 
-func (t *tail) follow() (reason string) {
-	ends, err := newEnding(t.stream)
-	if err != nil {
-		t.stream.count(errnoName(err), 0)
-		t.stream.emit(proto.Event{T0: mono.Now(), Errno: errnoName(err), Call: "eventfd"})
-		return reasonError
-	}
-	defer ends.close()
+func (t *tail) follow(ends *ending) (reason string) {
 	p := newPace(t.stream)
 	for {
 		t.attach()

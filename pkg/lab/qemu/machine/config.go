@@ -50,10 +50,10 @@ const (
 )
 
 // TCG emulates string instructions byte by byte or word by word, so that a
-// kernel which believes them to be fast clears and copies pages slowly: with
-// neither a process starts in four fifths of the time, and large copies take
-// half of it (docs/labs.md). The fifth level of page tables costs each miss of
-// the emulated TLB one look more, and 1.5 GiB of memory need none.
+// kernel which believes them to be fast clears and copies pages slowly: what it
+// costs is in docs/labs.md. The fifth level of page tables is one look more for
+// each miss of the emulated TLB, which these machines' memory does not need; that
+// it costs anything was not to be seen.
 const (
 	emulatedCPU    = "max,erms=off,la57=off"
 	emulatedKernel = "clearcpuid=rep_good" // not to be had by -cpu: the kernel concludes it from the vendor
