@@ -20,7 +20,8 @@ import (
 // volume and container, never what is bound below them. Of mount namespaces it
 // reads each that any process has, once, and leaves out what is there only because
 // the host has it: mounts propagate to the namespaces of services.
-var ledgerScript = mountsScript("/proc") + `
+func ledgerScript() string {
+	return mountsScript("/proc") + `
 for d in /var/lib/kubelet/pods/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
 for d in /var/lib/kubelet/pods/*/volume-subpaths/*/*; do [ -d "$d" ] && printf 'poddirs\t%s\n' "$d"; done
 for c in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json /run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/*/config.json; do
@@ -35,6 +36,7 @@ nft list tables 2>/dev/null | grep ' nfsim_' | while read -r t; do printf 'nft\t
 systemctl list-units --all --plain --no-legend 'nfsim-undo-*' | while read -r u _; do printf 'units\t%s\n' "$u"; done
 ` + blockedProcesses("/proc") + `true
 `
+}
 
 // mountsScript is the ledger's part on mounts. It is awk that reads the tables:
 // a shell reads byte by byte, each a system call, which took an emulated machine
@@ -80,7 +82,7 @@ func takeLedger(ctx context.Context, nodes []*sshnode.Node) (rundir.Ledger, erro
 	defer cancel()
 	outputs := make([]string, len(nodes))
 	err := atOnce(len(nodes), func(i int) error {
-		res, err := nodes[i].Run(ctx, ledgerScript)
+		res, err := nodes[i].Run(ctx, ledgerScript())
 		if err != nil {
 			return fmt.Errorf("take ledger of %s: %w", nodes[i].Name(), err)
 		}
