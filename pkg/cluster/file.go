@@ -48,6 +48,11 @@ func enable(unit string) File {
 	return link("/etc/systemd/system/multi-user.target.wants/"+unit, "/etc/systemd/system/"+unit)
 }
 
+// enableEarly is enable for a unit that comes before all the usual ones.
+func enableEarly(unit string) File {
+	return link("/etc/systemd/system/sysinit.target.wants/"+unit, "/etc/systemd/system/"+unit)
+}
+
 // enablePackaged is enable for a unit that a Debian package brought and any
 // target wants.
 func enablePackaged(unit, target string) File {

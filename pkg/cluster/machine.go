@@ -12,6 +12,7 @@ func commonFiles(v view, keys sshKeys, agent []byte) ([]File, error) {
 		{"lockd-modprobe.conf", "/etc/modprobe.d/nfsim-lockd.conf", 0o644},
 		{"nfs.conf", "/etc/nfs.conf.d/nfsim.conf", 0o644},
 		{"nfsim-network.service", "/etc/systemd/system/nfsim-network.service", 0o644},
+		{"nfsim-timers.service", "/etc/systemd/system/nfsim-timers.service", 0o644},
 	}, v)
 	if err != nil {
 		return nil, err
@@ -28,6 +29,7 @@ func commonFiles(v view, keys sshKeys, agent []byte) ([]File, error) {
 		text("/etc/ssh/ssh_host_ed25519_key.pub", 0o644, string(public)+" "+v.Machine.Name+"\n"),
 		File{Path: agentPath, Mode: 0o755, Content: agent},
 		enable("nfsim-network.service"),
+		enableEarly("nfsim-timers.service"),
 		enablePackaged("rpcbind.socket", "sockets.target"),
 		enablePackaged("rpc-statd.service", "multi-user.target"),
 	), nil

@@ -15,7 +15,7 @@ var templates embed.FS
 
 // recipeRevision must grow with every change of the Go code of this package
 // that changes a machine's files; changes of templates count by themselves.
-const recipeRevision = "1"
+const recipeRevision = "2"
 
 // RecipeHash is a SHA-256 over the recipe: the embedded templates and the
 // revision of the code that fills them.

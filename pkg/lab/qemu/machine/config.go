@@ -50,20 +50,25 @@ const (
 )
 
 // TCG emulates string instructions byte by byte or word by word, so that a
-// kernel which believes them to be fast clears and copies pages slowly: what it
-// costs is in docs/labs.md. The fifth level of page tables is one look more for
-// each miss of the emulated TLB, which these machines' memory does not need; that
-// it costs anything was not to be seen.
+// kernel which believes them to be fast clears and copies pages slowly. The fifth
+// level of page tables is one look more for each miss of the emulated TLB, which
+// these machines' memory does not need; that it costs anything was not to be
+// seen. A switch from process to process flushes the emulated TLB and the cache
+// of translated blocks, and half of those switches come from Go's runtimes, which
+// wake up to look around: with a timer slack of 10 ms for every process
+// (nfsim-timers.service reads it) they do so together with others. What each of
+// these costs is in docs/labs.md.
 const (
-	emulatedCPU    = "max,erms=off,la57=off"
-	emulatedKernel = "clearcpuid=rep_good" // not to be had by -cpu: the kernel concludes it from the vendor
+	emulatedCPU       = "max,erms=off,la57=off"
+	emulatedKernel    = "clearcpuid=rep_good " + emulatedAnyKernel // the former is not to be had by -cpu: the kernel concludes it from the vendor
+	emulatedAnyKernel = "nfsim.timerslack=10000000"                // ns
 )
 
 // Args is QEMU's command line.
 func (c Config) Args() []string {
 	board, cpu, kernel := "q35", emulatedCPU, c.Append+" "+emulatedKernel
 	if c.Arch == "arm64" {
-		board, cpu, kernel = "virt", "max", c.Append
+		board, cpu, kernel = "virt", "max", c.Append+" "+emulatedAnyKernel
 	}
 	accel := "tcg,thread=multi,tb-size=512"
 	if c.Accel == host.KVM {
