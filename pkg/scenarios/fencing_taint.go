@@ -30,7 +30,7 @@ const (
 
 func fencingTaint() Scenario {
 	return Scenario{
-		Name: "fencing-taint", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 2, Estimate: 220 * time.Second,
+		Name: "fencing-taint", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 3, Estimate: 220 * time.Second,
 		Doc:     "a node whose kubelet is down, and whose containers run, is given the out-of-service taint; its pods are removed by the control plane and replaced on the other worker",
 		Decides: "whether the taint fences anything on NFS: for how long two pods write to one volume",
 		Drive:   driveFencingTaint,

@@ -14,7 +14,7 @@ import (
 
 func nodeReset() Scenario {
 	return Scenario{
-		Name: "node-reset", Family: FamilyKubelet, Target: true, Modes: shapes(), Shapes: true, Quiet: true, Dirties: true, Power: true, Cells: 2, Estimate: 200 * time.Second,
+		Name: "node-reset", Family: FamilyKubelet, Target: true, Modes: shapes(), Shapes: true, Quiet: true, Dirties: true, Power: true, Cells: 3, Estimate: 200 * time.Second,
 		Doc:     "the worker is reset (power) while its pod writes; it boots and its kubelet starts the pod's container again",
 		Decides: "what was acknowledged is kept, after how many s the pod writes again, and whether anything of the old mount is left",
 		Drive:   driveNodeReset,

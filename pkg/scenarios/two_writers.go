@@ -11,7 +11,7 @@ import (
 
 func twoWriters() Scenario {
 	return Scenario{
-		Name: "two-writers", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 2, Estimate: 150 * time.Second,
+		Name: "two-writers", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 3, Estimate: 150 * time.Second,
 		Doc:     "the pod is force-deleted while its kubelet is down and replaced on the other worker, on the same ReadWriteOnce claim and log, while the old container still writes; then the kubelet starts",
 		Decides: "for how long two pods write to one volume, by the records on the server, and what becomes of the records of each",
 		Drive:   driveTwoWriters,
