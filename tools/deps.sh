@@ -33,7 +33,8 @@ newer_qemu() {
 # kept in a directory that goes away again.
 backports() {
   lists=$(mktemp -d)
-  trap 'rm -rf "$lists"' EXIT INT TERM
+  trap 'rm -rf "$lists"' EXIT
+  trap 'exit 130' INT TERM
   mkdir -p "$lists/state/partial"
   for suite in bookworm bookworm-updates bookworm-backports; do
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main"
