@@ -10,6 +10,7 @@ import (
 	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/lab"
 	"github.com/nfsim/nfsim/pkg/lab/qemu"
+	"github.com/nfsim/nfsim/pkg/run"
 )
 
 func newHealCommand(s streams) *cobra.Command {
@@ -52,7 +53,7 @@ func heal(ctx context.Context, s streams, l lab.Lab) error {
 	if err != nil {
 		return err
 	}
-	healed, err := fault.HealAll(ctx, journal, l.Node, func(format string, args ...any) {
+	healed, err := fault.HealAll(ctx, journal, run.FaultReach(l), func(format string, args ...any) {
 		fmt.Fprintf(s.Err, format+"\n", args...)
 	})
 	for _, h := range healed {

@@ -58,7 +58,7 @@ func (a *Active) Heal(ctx context.Context) error {
 	}
 	res, err := heal(ctx, a.injector.journal, a.injector.shell, Entry{
 		ID: a.spec.ID, Machine: a.spec.Machine, Name: a.spec.Name,
-		Undo: a.spec.Undo, ProveUndone: a.spec.ProveUndone,
+		Undo: a.spec.Undo, Untaint: a.spec.Untaint, ProveUndone: a.spec.ProveUndone,
 	})
 	a.set(func(r *Record) {
 		r.HealedAt, r.ProofUndone, r.FiredByNode = res.healedAt, cmp.Or(res.proof, seen), res.fired

@@ -9,7 +9,7 @@
 // and is a [*NotProvenError]: no fault, no result.
 //
 //	j, err := fault.OpenJournal(l.StateDir(), l.Name())
-//	inj := fault.NewInjector(j, l.Node, log.Printf)
+//	inj := fault.NewInjector(j, fault.Reach{Nodes: l.Node}, log.Printf)
 //	active, err := inj.Inject(ctx, fault.KubeletStop("worker1", "kubelet.service"))
 //	// ... observe ...
 //	err = active.Heal(ctx)
@@ -17,5 +17,5 @@
 //
 // After a crash of the controller:
 //
-//	healed, err := fault.HealAll(ctx, j, l.Node, log.Printf)
+//	healed, err := fault.HealAll(ctx, j, fault.Reach{Nodes: l.Node}, log.Printf)
 package fault

@@ -24,7 +24,7 @@ func TestUnitsFreeze(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
 	m.Write(t, "systemctl.sh", freezer, 0o644)
-	inj := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf)
+	inj := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf)
 	active, err := inj.Inject(t.Context(), UnitsFreeze("server", "api", "etcd", "away"))
 	if err != nil {
 		t.Fatal(err)

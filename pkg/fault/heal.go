@@ -25,7 +25,7 @@ type Healed struct {
 // and goes on past one that fails. A second HealAll on the same lab waits for
 // the first. It undoes the faults of a run that is still going on, too: the
 // caller holds the lab's use-lock. The error joins those of the report.
-func HealAll(ctx context.Context, journal *Journal, nodes Nodes, logf Logf) (report []Healed, err error) {
+func HealAll(ctx context.Context, journal *Journal, reach Reach, logf Logf) (report []Healed, err error) {
 	if logf == nil {
 		logf = func(string, ...any) {}
 	}
@@ -43,7 +43,7 @@ func HealAll(ctx context.Context, journal *Journal, nodes Nodes, logf Logf) (rep
 	}
 	var errs []error
 	for i := len(open) - 1; i >= 0; i-- {
-		h := healEntry(ctx, journal, shell{nodes: nodes}, open[i])
+		h := healEntry(ctx, journal, shell{reach}, open[i])
 		if h.Err != nil {
 			errs = append(errs, h.Err)
 			logf("fault %s (%s) on %s: not undone: %v", h.Name, h.ID, h.Machine, h.Err)
@@ -94,6 +94,16 @@ func heal(ctx context.Context, journal *Journal, sh shell, e Entry) (healResult,
 	// undo is tried again, and so is its proof.
 	if script := undoAndProve(e); script != "" {
 		out, err := sh.await(ctx, e.Machine, script)
+		if err != nil {
+			return fail(out, err)
+		}
+		res.proof = out
+	}
+	if e.Untaint != nil {
+		if sh.Untaint == nil {
+			return fail("", errors.New("no API server to take the taint off at"))
+		}
+		out, err := sh.Untaint(ctx, e.Machine, *e.Untaint)
 		if err != nil {
 			return fail(out, err)
 		}

@@ -62,7 +62,7 @@ func TestCrash(t *testing.T) {
 			if (m.Exists("broken") || m.armed(t)) && len(was) == 0 {
 				t.Errorf("command %d, after %s: the machine is broken and the journal does not know", at, after)
 			}
-			report, err := HealAll(t.Context(), j, m.nodes(t), nil)
+			report, err := HealAll(t.Context(), j, Reach{Nodes: m.nodes(t)}, nil)
 			if err != nil || len(report) != len(was) {
 				t.Errorf("command %d, after %s: %+v, %v", at, after, report, err)
 			}
@@ -97,7 +97,7 @@ func crash(t *testing.T) {
 			return code
 		}
 	})
-	active, err := NewInjector(newJournal(t, os.Getenv(crashState)), m.nodes(t), nil).Inject(t.Context(), m.breakage("f1"))
+	active, err := NewInjector(newJournal(t, os.Getenv(crashState)), Reach{Nodes: m.nodes(t)}, nil).Inject(t.Context(), m.breakage("f1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestHealAllNewestFirst(t *testing.T) {
 	if err := j.append(Entry{Event: EventOpen, ID: "reset", Machine: "worker2"}); err != nil {
 		t.Fatal(err)
 	}
-	report, err := HealAll(t.Context(), j, m.nodes(t), t.Logf)
+	report, err := HealAll(t.Context(), j, Reach{Nodes: m.nodes(t)}, t.Logf)
 	if err != nil || len(report) != 4 {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -156,7 +156,7 @@ func TestHealAllGoesOnPastAMachineThatIsGone(t *testing.T) {
 		}
 		return up(ctx, machine)
 	}
-	report, err := HealAll(t.Context(), j, nodes, t.Logf)
+	report, err := HealAll(t.Context(), j, Reach{Nodes: nodes}, t.Logf)
 	if !errors.Is(err, down) || len(report) != 3 {
 		t.Errorf("%+v, %v", report, err)
 	}
@@ -187,7 +187,7 @@ func TestHealAllConcurrent(t *testing.T) {
 		own := newJournal(t, state)
 		nodes := m.nodes(t)
 		wg.Go(func() {
-			report, err := HealAll(t.Context(), own, nodes, nil)
+			report, err := HealAll(t.Context(), own, Reach{Nodes: nodes}, nil)
 			if err != nil {
 				t.Error(err)
 			}
@@ -212,13 +212,78 @@ func TestHealAllWaitsWithADeadline(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := HealAll(ctx, j, m.nodes(t), nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := HealAll(ctx, j, Reach{Nodes: m.nodes(t)}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
 	if err := unlock(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := HealAll(t.Context(), j, m.nodes(t), nil); err != nil {
+	if _, err := HealAll(t.Context(), j, Reach{Nodes: m.nodes(t)}, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTaint is a fault at the API server: nothing of it is on the machine, and
+// HealAll after a crash takes the taint off all the same.
+func TestTaint(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, t.TempDir(), nil)
+	j := newJournal(t, t.TempDir())
+	taint := Taint{Key: "node.kubernetes.io/out-of-service", Value: "run", Effect: "NoExecute"}
+	tainted, asked := false, []Taint(nil)
+	reach := Reach{Nodes: m.nodes(t), Untaint: func(_ context.Context, node string, off Taint) (string, error) {
+		asked = append(asked, off)
+		tainted = false
+		return node + " has no taint", nil
+	}}
+	spec := Spec{
+		ID: "f1", Name: "out-of-service-taint", Machine: "worker1", Untaint: &taint,
+		Do: func(context.Context) error { tainted = true; return nil },
+		Seen: func(context.Context) (string, error) {
+			if !tainted {
+				return "", errors.New("no taint")
+			}
+			return "tainted", nil
+		},
+	}
+	active, err := NewInjector(j, reach, t.Logf).Inject(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !tainted || m.armed(t) || len(open(t, j)) != 1 {
+		t.Errorf("tainted %v, armed %v, open %v", tainted, m.armed(t), open(t, j))
+	}
+	if undo := active.Record().Undo; undo != "kubectl taint node worker1 node.kubernetes.io/out-of-service:NoExecute-" {
+		t.Errorf("undo %q", undo)
+	}
+
+	// Without an API server it stays open.
+	if _, err := HealAll(t.Context(), j, Reach{Nodes: m.nodes(t)}, t.Logf); err == nil || len(open(t, j)) != 1 {
+		t.Errorf("healed without an API server: %v, open %v", err, open(t, j))
+	}
+	report, err := HealAll(t.Context(), j, reach, t.Logf)
+	if err != nil || len(report) != 1 || report[0].Proof != "worker1 has no taint" {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if diff := cmp.Diff([]Taint{taint}, asked); diff != "" || tainted || len(open(t, j)) != 0 {
+		t.Errorf("tainted %v, open %v, asked (-want +got):\n%s", tainted, open(t, j), diff)
+	}
+	if err := active.Heal(t.Context()); err != nil || active.Record().HealedAt == 0 {
+		t.Errorf("heal after another has healed: %v, %+v", err, active.Record())
+	}
+}
+
+func TestTaintRefused(t *testing.T) {
+	t.Parallel()
+	do := func(context.Context) error { return nil }
+	for _, spec := range []Spec{
+		{Name: "x", Machine: "m", Prove: "true", Inject: "true", Undo: "true", Untaint: &Taint{Key: "k", Effect: "NoExecute"}},
+		{Name: "x", Machine: "m", Prove: "true", Do: do, Undo: "true", Untaint: &Taint{Key: "k", Effect: "NoExecute"}},
+		{Name: "x", Machine: "m", Prove: "true", Do: do, Untaint: &Taint{Key: "k"}},
+		{Name: "x", Machine: "m", Prove: "true", Do: do, Untaint: &Taint{Effect: "NoExecute"}},
+	} {
+		if _, err := spec.withDefaults(); err == nil {
+			t.Errorf("%+v was not refused", spec)
+		}
 	}
 }

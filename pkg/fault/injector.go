@@ -17,6 +17,22 @@ const pollEvery = 100 * time.Millisecond
 // broke; lab.Lab's Node is one.
 type Nodes func(ctx context.Context, machine string) (*sshnode.Node, error)
 
+// Taint is a taint of a Kubernetes node.
+type Taint struct {
+	Key    string `json:"key"`
+	Value  string `json:"value,omitempty"`
+	Effect string `json:"effect"`
+}
+
+// Reach is how what a fault breaks is reached.
+type Reach struct {
+	Nodes Nodes
+	// Untaint takes a taint off a node, by key and effect, and sees that it is gone;
+	// one that is not there is no error. nil: there is no API server, and a fault
+	// with a taint stays open.
+	Untaint func(ctx context.Context, node string, taint Taint) (evidence string, err error)
+}
+
 // Logf takes one line of progress.
 type Logf func(format string, args ...any)
 
@@ -29,11 +45,11 @@ type Injector struct {
 }
 
 // NewInjector returns an injector. A nil logf is silent.
-func NewInjector(journal *Journal, nodes Nodes, logf Logf) *Injector {
+func NewInjector(journal *Journal, reach Reach, logf Logf) *Injector {
 	if logf == nil {
 		logf = func(string, ...any) {}
 	}
-	return &Injector{journal: journal, shell: shell{nodes: nodes}, logf: logf}
+	return &Injector{journal: journal, shell: shell{reach}, logf: logf}
 }
 
 // InjectError says that the fault could not be set up or its inject command
@@ -67,13 +83,16 @@ func (i *Injector) Inject(ctx context.Context, spec Spec) (*Active, error) {
 	a := &Active{injector: i, spec: spec, record: Record{
 		ID: spec.ID, Name: spec.Name, Machine: spec.Machine, Undo: spec.Undo,
 	}}
+	if t := spec.Untaint; t != nil {
+		a.record.Undo = fmt.Sprintf("kubectl taint node %s %s:%s-", spec.Machine, t.Key, t.Effect)
+	}
 	if spec.Undo != "" {
 		a.record.Unit = undoUnit(spec.ID)
 	}
 
 	err = i.journal.append(Entry{
 		Event: EventOpen, ID: spec.ID, Machine: spec.Machine, Name: spec.Name, Undo: spec.Undo,
-		ProveUndone: spec.ProveUndone, Unit: a.record.Unit, HealWithin: spec.HealWithin,
+		Untaint: spec.Untaint, ProveUndone: spec.ProveUndone, Unit: a.record.Unit, HealWithin: spec.HealWithin,
 	})
 	if err != nil {
 		return nil, a.failed("journal", err, nil)

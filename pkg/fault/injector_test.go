@@ -18,7 +18,7 @@ func TestInjectAndHeal(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
 	j := newJournal(t, t.TempDir())
-	inj := NewInjector(j, m.nodes(t), t.Logf)
+	inj := NewInjector(j, Reach{Nodes: m.nodes(t)}, t.Logf)
 	spec := m.breakage("f1")
 	// What was on disk and armed when the fault came.
 	spec.Inject = fmt.Sprintf("cp %s %s/journal-seen; cp %s/units/nfsim-undo-f1.timer %s/timer-seen\n", j.Path(), m.Dir, m.Dir, m.Dir) + spec.Inject
@@ -66,7 +66,7 @@ func TestInjectOutlivesTheContext(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
 	j := newJournal(t, t.TempDir())
-	inj := NewInjector(j, m.nodes(t), t.Logf)
+	inj := NewInjector(j, Reach{Nodes: m.nodes(t)}, t.Logf)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	active, err := inj.Inject(ctx, m.breakage("f1"))
@@ -101,8 +101,8 @@ func TestNotProven(t *testing.T) {
 	j := newJournal(t, t.TempDir())
 	spec := m.breakage("f1")
 	spec.Prove = "echo 'the peer still answers'; exit 1"
-	spec.ProveWithin = 300 * time.Millisecond
-	_, err := NewInjector(j, m.nodes(t), t.Logf).Inject(t.Context(), spec)
+	spec.ProveWithin = 3 * time.Second
+	_, err := NewInjector(j, Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), spec)
 	var not *NotProvenError
 	if !errors.As(err, &not) {
 		t.Fatalf("error %v", err)
@@ -124,7 +124,7 @@ func TestProofMayComeLate(t *testing.T) {
 	m := newMachine(t, t.TempDir(), nil)
 	spec := m.breakage("f1")
 	spec.Prove = fmt.Sprintf("echo x >> %[1]s/tries; [ $(wc -l < %[1]s/tries) -ge 3 ] && echo third\n", m.Dir)
-	active, err := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), nil).Inject(t.Context(), spec)
+	active, err := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, nil).Inject(t.Context(), spec)
 	if err != nil || active.Record().Proof != "third" {
 		t.Errorf("%v", err)
 	}
@@ -151,7 +151,7 @@ func TestFailedSteps(t *testing.T) {
 			}
 			spec := m.breakage("f1")
 			spec.Inject = strings.TrimSpace(spec.Inject) + tc.inject + "\n"
-			_, err := NewInjector(j, m.nodes(t), t.Logf).Inject(t.Context(), spec)
+			_, err := NewInjector(j, Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), spec)
 			var failed *InjectError
 			if !errors.As(err, &failed) || failed.Step != tc.step || failed.Undo != nil {
 				t.Fatalf("error %v", err)
@@ -171,7 +171,7 @@ func TestUnreachableMachine(t *testing.T) {
 	m := newMachine(t, t.TempDir(), nil)
 	j := newJournal(t, t.TempDir())
 	down := errors.New("connection refused")
-	inj := NewInjector(j, func(context.Context, string) (*sshnode.Node, error) { return nil, down }, t.Logf)
+	inj := NewInjector(j, Reach{Nodes: func(context.Context, string) (*sshnode.Node, error) { return nil, down }}, t.Logf)
 	var failed *InjectError
 	if _, err := inj.Inject(t.Context(), m.breakage("f1")); !errors.Is(err, down) || !errors.As(err, &failed) || failed.Step != "arm" {
 		t.Errorf("error %v", err)
@@ -187,7 +187,7 @@ func TestJournalThatCannotBeWritten(t *testing.T) {
 	j := newJournal(t, t.TempDir())
 	j.path += "/no/such/directory"
 	var failed *InjectError
-	if _, err := NewInjector(j, m.nodes(t), t.Logf).Inject(t.Context(), m.breakage("f1")); !errors.As(err, &failed) || failed.Step != "journal" {
+	if _, err := NewInjector(j, Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), m.breakage("f1")); !errors.As(err, &failed) || failed.Step != "journal" {
 		t.Errorf("error %v", err)
 	}
 	if n := len(m.srv.Commands()); n != 0 {
@@ -207,8 +207,8 @@ func TestUndoThatFails(t *testing.T) {
 			j := newJournal(t, t.TempDir())
 			spec := m.breakage("f1")
 			spec.Undo = fmt.Sprintf(script, m.Dir)
-			spec.HealWithin = 300 * time.Millisecond
-			active, err := NewInjector(j, m.nodes(t), t.Logf).Inject(t.Context(), spec)
+			spec.HealWithin = 3 * time.Second
+			active, err := NewInjector(j, Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), spec)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,7 +222,7 @@ func TestUndoThatFails(t *testing.T) {
 			if diff := cmp.Diff([]string{"f1"}, open(t, j)); diff != "" {
 				t.Error(diff)
 			}
-			report, err := HealAll(t.Context(), j, m.nodes(t), t.Logf)
+			report, err := HealAll(t.Context(), j, Reach{Nodes: m.nodes(t)}, t.Logf)
 			if !errors.As(err, &not) || len(report) != 1 || report[0].Err == nil {
 				t.Errorf("heal all: %+v, %v", report, err)
 			}
@@ -241,7 +241,7 @@ func TestFiredByNode(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
 	j := newJournal(t, t.TempDir())
-	active, err := NewInjector(j, m.nodes(t), t.Logf).Inject(t.Context(), m.breakage("f1"))
+	active, err := NewInjector(j, Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), m.breakage("f1"))
 	if err != nil {
 		t.Fatal(err)
 	}

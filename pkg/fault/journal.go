@@ -43,6 +43,7 @@ type Entry struct {
 	Machine     string        `json:"machine,omitempty"`
 	Name        string        `json:"name,omitempty"`
 	Undo        string        `json:"undo,omitempty"`
+	Untaint     *Taint        `json:"untaint,omitempty"` // of the Kubernetes node Machine
 	ProveUndone string        `json:"prove_undone,omitempty"`
 	Unit        string        `json:"unit,omitempty"`
 	HealWithin  time.Duration `json:"heal_within_ns,omitempty"`

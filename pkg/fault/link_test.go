@@ -26,7 +26,7 @@ func TestLinkCut(t *testing.T) {
 	m, links := newMachine(t, t.TempDir(), nil), &cables{}
 	spec, up := LinkCut("server", lab.Machine{Name: "worker1", Addr: "127.255.255.254"}, links)
 	spec.HealWithin = 300 * time.Millisecond
-	active, err := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf).Inject(t.Context(), spec)
+	active, err := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func TestPartition(t *testing.T) {
 				t.Fatal("the peer does not answer before the fault")
 			}
 
-			inj := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf)
+			inj := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf)
 			active, err := inj.Inject(t.Context(), Partition("worker1", Cut{Peer: netip.MustParseAddr("10.99.0.2"), Mode: mode}))
 			if err != nil {
 				t.Fatal(err)

@@ -34,7 +34,7 @@ func TestEndProcesses(t *testing.T) {
 	}
 	one, first := start()
 	two, second := start()
-	injector := NewInjector(newJournal(t, t.TempDir()), nodes, t.Logf)
+	injector := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: nodes}, t.Logf)
 
 	// One of the two is spared: that is no fault.
 	missed := EndProcesses("kill", "worker1", Kill(node, one), one, two)
@@ -67,7 +67,7 @@ func TestEndProcesses(t *testing.T) {
 func TestSeenFromOutside(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
-	injector := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf)
+	injector := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf)
 	looks := 0
 	spec := Spec{
 		Name: "outside", Machine: "worker1", Do: func(context.Context) error { return nil },

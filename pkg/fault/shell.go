@@ -15,8 +15,8 @@ import (
 // that was given up leaves nothing running there.
 const scriptTimeout = 90 * time.Second
 
-// shell runs scripts on the machines of a lab.
-type shell struct{ nodes Nodes }
+// shell runs scripts on the machines of a lab, and what is undone elsewhere.
+type shell struct{ Reach }
 
 // unreachableError says that no connection to a machine was had, so that
 // nothing was sent to it.
@@ -30,7 +30,7 @@ func (e *unreachableError) Unwrap() error { return e.err }
 
 // run runs one script as root and returns its standard output, trimmed.
 func (s shell) run(ctx context.Context, machine, script string) (string, error) {
-	node, err := s.nodes(ctx, machine)
+	node, err := s.Nodes(ctx, machine)
 	if err != nil {
 		return "", &unreachableError{machine, err}
 	}

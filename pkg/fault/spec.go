@@ -37,6 +37,10 @@ type Spec struct {
 	// the fault injected or not. Empty only for a fault that has no undo (a
 	// power reset); such a fault gets no dead-man's switch.
 	Undo string
+	// Untaint is what Do put on the Kubernetes node Machine, in place of Undo: it is
+	// taken off at the API server, which the machine cannot do by itself. Such a
+	// fault gets no dead-man's switch.
+	Untaint *Taint
 	// Prove exits 0 and prints evidence once the effect is there. It is polled.
 	Prove string
 	// Seen proves the effect from outside the machine (an API), in place of Prove:
@@ -84,6 +88,8 @@ func (s Spec) withDefaults() (Spec, error) {
 		return s, fmt.Errorf("check fault %q: a fault without a proof is no fault", s.Name)
 	case s.Prove != "" && s.Seen != nil || s.ProveUndone != "" && s.SeenUndone != nil:
 		return s, fmt.Errorf("check fault %q: a proof is either the machine's or from outside of it", s.Name)
+	case s.Untaint != nil && (s.Do == nil || s.Undo != "" || s.Untaint.Key == "" || s.Untaint.Effect == ""):
+		return s, fmt.Errorf("check fault %q: a taint needs a key and an effect, is put on by Do and undone by nothing else", s.Name)
 	case s.Undo == "" && s.Do == nil:
 		return s, fmt.Errorf("check fault %q: undo is required", s.Name)
 	case s.Undo != "" && s.Deadman <= s.ProveWithin:

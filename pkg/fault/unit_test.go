@@ -30,7 +30,7 @@ func TestKubeletStop(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
 	startProcess(t, m, "kubelet.service")
-	active, err := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf).Inject(t.Context(), KubeletStop("worker1", "kubelet.service"))
+	active, err := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), KubeletStop("worker1", "kubelet.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestKubeletKill(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
 	_, ended := startProcess(t, m, "kubelet.service")
-	active, err := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf).Inject(t.Context(), KubeletKill("worker1", "kubelet.service"))
+	active, err := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), KubeletKill("worker1", "kubelet.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestKubeletKillNeedsAProcess(t *testing.T) {
 	m.Write(t, "units/kubelet.service", "failed\n", 0o644)
 	spec := KubeletKill("worker1", "kubelet.service")
 	spec.HealWithin = time.Second
-	_, err := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf).Inject(t.Context(), spec)
+	_, err := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), spec)
 	if err == nil || !strings.Contains(err.Error(), "no main process (ActiveState=failed)") {
 		t.Errorf("error %v", err)
 	}
@@ -87,7 +87,7 @@ func TestKubeletFreeze(t *testing.T) {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	inj := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf)
+	inj := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf)
 	active, err := inj.Inject(t.Context(), KubeletFreeze("worker1", "kubelet.service"))
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestNFSServerFaults(t *testing.T) {
 *ActiveEnterTimestampMonotonic*) cat $DIR/since; exit;;
 esac
 `, 0o644)
-			active, err := NewInjector(newJournal(t, t.TempDir()), m.nodes(t), t.Logf).Inject(t.Context(), tc.spec)
+			active, err := NewInjector(newJournal(t, t.TempDir()), Reach{Nodes: m.nodes(t)}, t.Logf).Inject(t.Context(), tc.spec)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -29,6 +29,11 @@ func (c *Client) Untaint(ctx context.Context, node string, taint corev1.Taint) e
 	})
 }
 
+// HasTaint says whether a node has a taint, by key and effect.
+func HasTaint(node *corev1.Node, taint corev1.Taint) bool {
+	return slices.ContainsFunc(node.Spec.Taints, same(taint))
+}
+
 // untaintRun takes every taint off every node whose value is the run's ID.
 func (c *Client) untaintRun(ctx context.Context) error {
 	var nodes *corev1.NodeList

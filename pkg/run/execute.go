@@ -71,7 +71,7 @@ func Execute(ctx context.Context, l lab.Lab, plan Plan, opts Options) (recorded 
 	if err != nil {
 		return nil, err
 	}
-	e.injector = fault.NewInjector(journal, l.Node, opts.Progress.Say)
+	e.injector = fault.NewInjector(journal, FaultReach(l), opts.Progress.Say)
 	if err := e.healLeftovers(ctx, journal); err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func randOf(seed int64, batch string) *rand.Rand {
 
 // healLeftovers puts right what an earlier nfsim that was killed left broken.
 func (e *executor) healLeftovers(ctx context.Context, j *fault.Journal) error {
-	healed, err := fault.HealAll(ctx, j, e.lab.Node, e.progress.Say)
+	healed, err := fault.HealAll(ctx, j, FaultReach(e.lab), e.progress.Say)
 	if err != nil {
 		return &lab.InfraError{What: "put right what an earlier run left broken", Err: err, Advice: "try `nfsim heal`, or `nfsim lab down` and start afresh"}
 	}
@@ -390,11 +390,7 @@ func (e *executor) kube(ctx context.Context) (*kube.Client, error) {
 
 // apiServer is a client of the lab's API server that is no run's.
 func (e *executor) apiServer(ctx context.Context) (*kube.Client, error) {
-	config, err := e.lab.Kubeconfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return kube.New(config)
+	return apiServerOf(ctx, e.lab)
 }
 
 // kubeForPods is kube, once the workers have what the pods are made of.

@@ -3,16 +3,14 @@ package scenarios
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/nfsim/nfsim/pkg/agent"
+	"github.com/nfsim/nfsim/pkg/fault"
 	"github.com/nfsim/nfsim/pkg/history"
 	"github.com/nfsim/nfsim/pkg/kube"
 	"github.com/nfsim/nfsim/pkg/outcome"
-	"github.com/nfsim/nfsim/pkg/rundir"
 )
 
 const (
@@ -39,8 +37,7 @@ func fencingTaint() Scenario {
 }
 
 // outOfService is the taint that says that a node is shut down for good. Kubernetes
-// looks at the key alone; the value says whose it is, for kube.Client.Cleanup when
-// the run is killed.
+// looks at the key alone; the value says whose it is, for kube.Client.Cleanup.
 func outOfService(runID string) corev1.Taint {
 	return corev1.Taint{Key: corev1.TaintNodeOutOfService, Value: runID, Effect: corev1.TaintEffectNoExecute}
 }
@@ -60,10 +57,10 @@ func driveFencingTaint(ctx context.Context, b *Batch) error {
 			return err
 		}
 		untaint, err := b.taint(ctx, k)
-		defer func() { err = errors.Join(err, untaint(context.WithoutCancel(ctx))) }()
 		if err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, untaint(context.WithoutCancel(ctx))) }()
 		err = b.each(ctx, "await the pods' removal, replace them", func(ctx context.Context, c *Cell) error {
 			if err := ends[c].awaitOne(ctx, eventAPIGone, evictionTimeout); err != nil {
 				return err
@@ -94,54 +91,22 @@ func (b *Batch) awaitNotReady(ctx context.Context, k *kube.Client) error {
 	return err
 }
 
-// untaintTimeout bounds taking the taint off again, also after an interrupt.
-const untaintTimeout = time.Minute
-
-// taint puts the taint on Target and reads it back, which is its proof. The
-// undo, which is never nil, is recorded with the fault.
+// taint puts the taint on Target as a fault of every cell, and returns the way to
+// take it off again.
 func (b *Batch) taint(ctx context.Context, k *kube.Client) (untaint func(ctx context.Context) error, err error) {
-	b.Phase("fault: " + faultTaint + " on " + b.Target.Name)
-	defer waiting(ctx)()
 	tainted := outOfService(b.RunID)
-	rec := rundir.FaultRecord{
+	return b.inject(ctx, fault.Spec{
 		Name: faultTaint, Machine: b.Target.Name,
-		Undo: fmt.Sprintf("kubectl taint node %s %s:%s-", b.Target.Name, tainted.Key, tainted.Effect),
-	}
-	untaint = func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, untaintTimeout)
-		defer cancel()
-		defer waiting(ctx)()
-		err := k.Untaint(ctx, b.Target.Name, tainted)
-		rec.HealedAt = agent.Mono()
-		if err != nil {
-			rec.Error = err.Error()
-		}
-		recordFault(b.Cells, rec)
-		return err
-	}
-	if err := b.pauseBefore(ctx, PauseFault, b.Cells, fmt.Sprintf("node %s is given the taint %s", b.Target.Name, tainted.Key)); err != nil {
-		return untaint, err
-	}
-	if err := k.Taint(ctx, b.Target.Name, tainted); err != nil {
-		rec.Error = err.Error()
-		return untaint, err
-	}
-	rec.InjectedAt = agent.Mono()
-	node, err := k.AwaitNode(ctx, b.Target.Name, func(n *corev1.Node) bool {
-		for _, t := range n.Spec.Taints {
-			if t.MatchTaint(&tainted) {
-				return true
+		Do:      func(ctx context.Context) error { return k.Taint(ctx, b.Target.Name, tainted) },
+		Untaint: &fault.Taint{Key: tainted.Key, Value: tainted.Value, Effect: string(tainted.Effect)},
+		Seen: func(ctx context.Context) (string, error) {
+			node, err := k.AwaitNode(ctx, b.Target.Name, func(n *corev1.Node) bool { return kube.HasTaint(n, tainted) })
+			if err != nil {
+				return "", err
 			}
-		}
-		return false
+			return nodeState(node), nil
+		},
 	})
-	if err != nil {
-		rec.Error = err.Error()
-		return untaint, err
-	}
-	rec.ProvenAt, rec.Proven, rec.Proof = agent.Mono(), true, nodeState(node)
-	b.moments.take(faultTaint)
-	return untaint, nil
 }
 
 func judgeFencingTaint(e *Evidence) Judgement {

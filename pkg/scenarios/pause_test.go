@@ -42,10 +42,10 @@ func newPausing(t *testing.T, at PausePoint, answer error) *pausing {
 		Lab: pausedLab{}, Target: lab.Machine{Name: "worker1"}, Other: lab.Machine{Name: "worker2"},
 		Cells: []*Cell{{Key: "x-1", Trial: trial}},
 		Phase: func(string) {},
-		Injector: fault.NewInjector(journal, func(context.Context, string) (*sshnode.Node, error) {
+		Injector: fault.NewInjector(journal, fault.Reach{Nodes: func(context.Context, string) (*sshnode.Node, error) {
 			p.happened = append(p.happened, "machine is reached")
 			return nil, errors.New("no machine")
-		}, nil),
+		}}, nil),
 		Pause: &Pauser{At: at, Wait: func(_ context.Context, p2 Pausing) error {
 			p.happened = append(p.happened, "paused before "+string(p2.Before)+": "+p2.Next)
 			return answer

@@ -132,8 +132,12 @@ func awaiting(ctx context.Context, event, machine, pod string) (end func(err err
 	return begin(ctx, rundir.Step{Do: rundir.DoAwait, Name: event, Machine: machine, In: pod})
 }
 
-// injecting begins the injection of a fault, and healing its undo.
+// injecting begins the injection of a fault, and healing its undo. What is seen
+// at the API was done there, and each of its requests is a step already.
 func injecting(ctx context.Context, spec fault.Spec) (end func(err error)) {
+	if spec.Seen != nil {
+		return func(error) {}
+	}
 	return begin(ctx, rundir.Step{
 		Do: rundir.DoInject, Name: spec.Name, Machine: spec.Machine, Script: spec.Inject, Proof: spec.Prove,
 		WithinNS: cmp.Or(spec.ProveWithin, fault.DefaultProveWithin).Nanoseconds(),
@@ -141,6 +145,9 @@ func injecting(ctx context.Context, spec fault.Spec) (end func(err error)) {
 }
 
 func healing(ctx context.Context, spec fault.Spec) (end func(err error)) {
+	if spec.Seen != nil {
+		return func(error) {}
+	}
 	return begin(ctx, rundir.Step{
 		Do: rundir.DoHeal, Name: spec.Name, Machine: spec.Machine, Script: spec.Undo, Proof: spec.ProveUndone,
 		WithinNS: cmp.Or(spec.HealWithin, fault.DefaultHealWithin).Nanoseconds(),
