@@ -42,8 +42,8 @@ systemctl list-units --all --plain --no-legend 'nfsim-undo-*' | while read -r u 
 // a shell reads byte by byte, each a system call, which took an emulated machine
 // longer than all the rest.
 func mountsScript(proc string) string {
-	return `
-ls -nU ` + proc + `/[0-9]*/ns/mnt 2>/dev/null | awk -v own="$(readlink ` + proc + `/self/ns/mnt)" '
+	return headless(proc) + `
+ls -nU ` + proc + `/[0-9]*/ns/mnt $(for t in $headless; do echo $t/ns/mnt; done) 2>/dev/null | awk -v own="$(readlink ` + proc + `/self/ns/mnt)" '
 function nfs(line) {
   if (!match(line, / - nfs4? /)) return 0
   split(line, f, " "); at = f[3] " " f[5]; what = substr(line, RSTART + 3)
@@ -66,9 +66,18 @@ $NF != own && !($NF in read) {
 `
 }
 
-// blockedProcesses is the ledger's part on processes in state D.
+// headless sets a variable to patterns of the threads whose main thread has ended
+// while they go on, in an I/O that SIGKILL does not wake, say. /proc shows such a
+// process as a zombie that has no namespace; its threads still have theirs.
+func headless(proc string) string {
+	return `headless=$(grep -lsE '^[0-9]+ \(.*\) Z ' ` + proc + `/[0-9]*/stat | sed 's,/stat$,/task/[0-9]*,')`
+}
+
+// blockedProcesses is the ledger's part on processes in state D, and on threads
+// of those that are headless.
 func blockedProcesses(proc string) string {
-	return `grep -hsE '^[0-9]+ \(.*\) D ' ` + proc + `/[0-9]*/stat | sed -E 's/^([0-9]+) \((.*)\) D .*/dstate\t\1 (\2)/'
+	return headless(proc) + `
+grep -hsE '^[0-9]+ \(.*\) D ' ` + proc + `/[0-9]*/stat $(for t in $headless; do echo $t/stat; done) | sed -E 's/^([0-9]+) \((.*)\) D .*/dstate\t\1 (\2)/'
 `
 }
 
