@@ -53,7 +53,7 @@ BEGIN {
   while ((getline line < "` + proc + `/self/mountinfo") > 0)
     if (nfs(line)) { host[at] = 1; printf "mounts.host\t%s %s\n", at, what }
 }
-$NF != own && !($NF in read) {
+$(NF-1) == "->" && $NF != own && !($NF in read) {
   dir = $(NF-2); sub(/\/ns\/mnt$/, "", dir); table = dir "/mountinfo"; comm = dir "/comm"
   while ((getline line < table) > 0) {
     read[$NF] = 1
