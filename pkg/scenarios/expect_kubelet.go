@@ -105,8 +105,8 @@ func expectedReplaced() []Expectation {
 		},
 		{
 			Scenario: "kubelet/long-outage", Modes: []string{modeDeployment}, Profiles: any,
-			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN", "CORRUPT", "TWO_WRITERS", "MOVED<=120", "EXCLUSIVE"),
-			Why:     "after --node-monitor-grace-period (50 s) the node is not Ready, after the pod's toleration (10 s) it is evicted; a Deployment does not count a pod that is Terminating, and starts another at once; the old container writes on until its kubelet is back. It ends before its object goes, so that it is no zombie. " + appends,
+			Allowed: allow("DURABLE", "LOST_UPDATE", "TORN", "CORRUPT", "TWO_WRITERS", "MOVED", "EXCLUSIVE"),
+			Why:     "after --node-monitor-grace-period (50 s) the node is not Ready, after the pod's toleration (10 s) it is evicted; a Deployment does not count a pod that is Terminating, and starts another at once, which runs as soon as its node can start it; the old container writes on until its kubelet is back. It ends before its object goes, so that it is no zombie. " + appends,
 			Source:  "Kubernetes documentation, Taint based evictions; pkg/controller FilterActivePods; open(2), O_APPEND",
 		},
 		{

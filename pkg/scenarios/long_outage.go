@@ -187,8 +187,9 @@ func judgeSucceeded(e *Evidence, name string, f rundir.FaultRecord) Mode {
 	} else {
 		m.Outcomes = append(m.Outcomes, stuckTerminating(end))
 	}
-	m.Figures = end.figures(e)
-	m.Notes = append(m.Notes, fmt.Sprintf("evicted %s after the kubelet was stopped", seconds(evicted.T-f.InjectedAt)))
+	m.Figures = append([]rundir.Measure{{
+		Name: "evicted after the kubelet was stopped", Figure: outcome.Seconds(float64(evicted.T-f.InjectedAt)/1e9, 0),
+	}}, end.figures(e)...)
 	return m
 }
 
