@@ -300,6 +300,8 @@ func (w *writer) await(s *rundir.Step, rest []rundir.Step) {
 		w.place(s.In, rest)
 	case "pod-terminating":
 		wait("pod "+s.In+" is to go", "terminating "+pod)
+	case "process-told":
+		wait("the process of pod "+s.In+" is told to end", "told "+pod)
 	case "api-gone":
 		w.line("came %d %s not_in_api pod %s%s", limit, single("api-gone "+s.In), pod, took(s))
 	case "kubelet-healthy":

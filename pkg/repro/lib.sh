@@ -253,6 +253,9 @@ pod_of() {
 
 has_pod() { [ -n "$(pod_of "$1")" ]; }
 
+# told says whether a pod's process has said that it was sent SIGTERM.
+told() { kc -n "$NS" logs "$1" | grep -q 'SIGTERM ignored'; }
+
 terminating() { [ -n "$(kc -n "$NS" get pod "$1" -o 'jsonpath={.metadata.deletionTimestamp}')" ]; }
 
 # reset_machine WHERE SECONDS: cuts its power and gives it back, and waits until another boot of it answers.

@@ -312,7 +312,7 @@ func podScript(writers []podWriter) string {
 		}
 		if i == 0 {
 			if p.ignoresTerm {
-				b.WriteString("trap '' TERM\n")
+				b.WriteString("trap 'echo SIGTERM ignored' TERM\n")
 			} else {
 				b.WriteString("trap 'exit 0' TERM\n")
 			}

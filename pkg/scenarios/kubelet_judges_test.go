@@ -142,8 +142,17 @@ func TestJudgesOfKubelet(t *testing.T) {
 			"force with the kubelet alive", judgeForceDeleteLive,
 			newPodTrial().fact(factDeleteInvoke+modeForce, at(2000)).fact(factDeleteInvoke+modeGracefulForce, at(4000)).
 				appends(modeForce, modeForce, 100, 62_000).ended(modeForce, 2100, 62_100, 62_300, 62_400).
-				appends(modeGracefulForce, modeGracefulForce, 100, 4000).ended(modeGracefulForce, 4100, 4000, 4200, 4300),
+				appends(modeGracefulForce, modeGracefulForce, 100, 4000).ended(modeGracefulForce, 4100, 4000, 4200, 4300).
+				saw(3500, eventTold, modeGracefulForce),
 			"force: DURABLE ZOMBIE_WRITER; graceful-then-force: DURABLE EXCLUSIVE; CLEAN",
+		},
+		{
+			"force before the process was told", judgeForceDeleteLive,
+			newPodTrial().fact(factDeleteInvoke+modeForce, at(2000)).fact(factDeleteInvoke+modeGracefulForce, at(4000)).
+				appends(modeForce, modeForce, 100, 62_000).ended(modeForce, 2100, 62_100, 62_300, 62_400).
+				appends(modeGracefulForce, modeGracefulForce, 100, 4000).ended(modeGracefulForce, 4100, 4000, 4200, 4300).
+				saw(4500, eventTold, modeGracefulForce),
+			"force: DURABLE ZOMBIE_WRITER; graceful-then-force: NO_FAULT; CLEAN",
 		},
 		{
 			"force with the kubelet alive, one pod never left", judgeForceDeleteLive,

@@ -130,7 +130,7 @@ func TestScriptOfRealRequests(t *testing.T) {
 	for name, tt := range map[string]struct {
 		spec corev1.PodSpec
 		trap string
-	}{"pod": {pod.Spec, "trap '' TERM"}, "deployment": {template.Spec, "trap 'exit 0' TERM"}} {
+	}{"pod": {pod.Spec, "trap 'echo SIGTERM ignored' TERM"}, "deployment": {template.Spec, "trap 'exit 0' TERM"}} {
 		container := tt.spec.Containers[0]
 		if container.Image != "image" || len(container.Args) > 0 || len(tt.spec.Volumes) != 1 || len(container.VolumeMounts) != 1 || container.VolumeMounts[0].MountPath != "/data" {
 			t.Errorf("%s: container %+v, volumes %+v", name, container, tt.spec.Volumes)
