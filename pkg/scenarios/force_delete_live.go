@@ -38,7 +38,7 @@ const longGrace = 60 * time.Second
 
 func forceDeleteLive() Scenario {
 	return Scenario{
-		Name: "force-delete-live", Family: FamilyKubelet, Target: true, Cells: 2, Estimate: 150 * time.Second,
+		Name: "force-delete-live", Family: FamilyKubelet, Target: true, Cells: 2, Estimate: 200 * time.Second,
 		Doc:     "a pod that ignores SIGTERM and has a grace period of 60 s is force-deleted with the kubelet alive; at once, or after a graceful delete",
 		Decides: "the zombie clock when nothing is broken at all: how long the container of a pod that is gone from the API writes on",
 		Modes:   []string{modeForce, modeGracefulForce},

@@ -33,7 +33,7 @@ const (
 
 func longOutage() Scenario {
 	return Scenario{
-		Name: "long-outage", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 3, Estimate: 260 * time.Second,
+		Name: "long-outage", Family: FamilyKubelet, Target: true, Quiet: true, Cells: 3, Estimate: 460 * time.Second,
 		Doc:     "the kubelet is down past the eviction time (tolerations of 10 s); the pods of a Deployment and of a StatefulSet write on; then the kubelet comes back",
 		Decides: "who runs where, for how long two copies write to one log, and what the return does",
 		Modes:   []string{modeDeployment, modeStatefulSet},

@@ -19,7 +19,7 @@ const (
 
 func serverCRDeleted() Scenario {
 	return Scenario{
-		Name: "server-cr-deleted", Family: FamilyShare, Profiles: shareProfiles(), Target: true, Quiet: true, Estimate: 5 * time.Minute,
+		Name: "server-cr-deleted", Family: FamilyShare, Profiles: shareProfiles(), Target: true, Quiet: true, Estimate: 210 * time.Second,
 		Doc:     "the resource that an NFS server's pod belongs to is deleted and made anew at once, so that the server comes back with its data, and with another address",
 		Decides: "what clients are told, or whether they hang, while the control plane says that all is well",
 		Drive:   driveServerCRDeleted,

@@ -7,7 +7,7 @@ import (
 
 func serverCRDeletedAddressKept() Scenario {
 	return Scenario{
-		Name: "server-cr-deleted-address-kept", Family: FamilyShare, Profiles: shareProfiles(), Target: true, Quiet: true, Estimate: 4 * time.Minute,
+		Name: "server-cr-deleted-address-kept", Family: FamilyShare, Profiles: shareProfiles(), Target: true, Quiet: true, Estimate: 140 * time.Second,
 		Doc:     "as server-cr-deleted, but the address is pinned: the server comes back where it was, with its data, and knows nothing of who had what open or locked",
 		Decides: "do clients go on, after how many s, and what becomes of the lock that one of them holds",
 		Drive:   driveServerCRDeletedAddressKept,

@@ -33,7 +33,7 @@ const (
 
 func serverCRDDeleted() Scenario {
 	return Scenario{
-		Name: "server-crd-deleted", Family: FamilyShare, Profiles: shareProfiles(), Target: true, Quiet: true, Estimate: 7 * time.Minute,
+		Name: "server-crd-deleted", Family: FamilyShare, Profiles: shareProfiles(), Target: true, Quiet: true, Estimate: 270 * time.Second,
 		Doc:     "the definition of the resource is deleted: with a reconciler that runs on; and, with a finalizer on the resources, without one",
 		Decides: "is the server rebuilt, does the deletion ever end, and what clients are told meanwhile",
 		Modes:   []string{modePlain, modeFinalizer},

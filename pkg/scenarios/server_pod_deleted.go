@@ -18,7 +18,7 @@ const (
 
 func serverPodDeleted() Scenario {
 	return Scenario{
-		Name: "server-pod-deleted", Family: FamilyShare, Profiles: shareProfiles(), Target: true, Quiet: true, Estimate: 6 * time.Minute,
+		Name: "server-pod-deleted", Family: FamilyShare, Profiles: shareProfiles(), Target: true, Quiet: true, Estimate: 250 * time.Second,
 		Doc:     "the pod of an NFS server is deleted with its grace period, by force, or its process killed, while clients append, read and hold a lock; its reconciler or kubelet brings it back at its address",
 		Decides: "gap in s, is the lock reclaimed in the grace period, is every acknowledged record and a large file kept",
 		Modes:   []string{modePodGraceful, modePodForce, modePodKill},

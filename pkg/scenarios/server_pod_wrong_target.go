@@ -27,7 +27,7 @@ func ByServerProof(e *Evidence) Judgement {
 func ServerPodWrongTarget(detector Detector) Scenario {
 	return Scenario{
 		Name: "server-pod-wrong-target", Family: FamilyShare, Profiles: shareProfiles(), Control: true, OneProfile: true,
-		Target: true, Quiet: true, Estimate: 150 * time.Second,
+		Target: true, Quiet: true, Estimate: 70 * time.Second,
 		Doc:     "planted: what is deleted as the server's pod is a client's",
 		Decides: "whether the trial would be taken for one whose server was gone",
 		Drive:   driveWrongTarget,
