@@ -171,13 +171,7 @@ func judgeShapeEnd(e *Evidence, shape string, f rundir.FaultRecord) Mode {
 	j := judgeModels(e.Ops, consistency.AppendLog)
 	m := Mode{Models: j.Models, Outcomes: j.Outcomes}
 	if (podPlan{shape: shape}).stays() {
-		until := f.HealedAt
-		for _, o := range e.Observations {
-			if o.Event == eventPodDirGone {
-				until = max(until, o.T)
-			}
-		}
-		m.Outcomes = append(m.Outcomes, judgeGaps(e, shape, f.InjectedAt, until), judgeKept(e, shape))
+		m.Outcomes = append(m.Outcomes, judgeGaps(e, shape, f.InjectedAt, lastTidied(e, f.HealedAt)), judgeKept(e, shape))
 		return m
 	}
 	end := podEnd{label: shape, client: shape, since: f.HealedAt, what: "the kubelet was started again", limit: endTimeout}
@@ -188,6 +182,27 @@ func judgeShapeEnd(e *Evidence, shape string, f rundir.FaultRecord) Mode {
 	m.Outcomes = append(append(m.Outcomes, outcomes...), end.tidy(e)...)
 	m.Notes, m.Figures = notes, end.figures(e)
 	return m
+}
+
+// lastTidied is when the directory of the last pod that was deleted went, or
+// healed, if that is later. Pods that stay go when the trial is taken down and
+// have stopped to write before, and then the others' directories are looked for
+// once more: neither counts.
+func lastTidied(e *Evidence, healed int64) int64 {
+	first := map[string]int64{}
+	for _, o := range e.Observations {
+		if o.Event != eventPodDirGone || (podPlan{shape: o.Subject}).stays() {
+			continue
+		}
+		if t, ok := first[o.Subject]; !ok || o.T < t {
+			first[o.Subject] = o.T
+		}
+	}
+	until := healed
+	for _, t := range first {
+		until = max(until, t)
+	}
+	return until
 }
 
 // tidy says whether what the node had of the pod went by itself. The ledger

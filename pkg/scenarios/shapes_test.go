@@ -96,6 +96,16 @@ func TestJudgesOfShapes(t *testing.T) {
 			"other-node: DURABLE HUNG STAYED; DURABLE RECOVERED STAYED CLEAN",
 		},
 		{
+			"one deleted with the kubelet down, the other goes on until the trial is taken down", judgeDeleteWhileDown,
+			down(shapeSameNode).appends(shapeSameNode, shapeSameNode, 100, 9000).kept(shapeSameNode).saw(20_000, eventPodDirGone, shapeSameNode).saw(21_000, eventPodDirGone, "x"),
+			"same-node: DURABLE UNINTERRUPTED STAYED; DURABLE EXCLUSIVE CLEAN",
+		},
+		{
+			"one deleted with the kubelet down, the other stops when it is back", judgeDeleteWhileDown,
+			down(shapeSameNode).appends(shapeSameNode, shapeSameNode, 100, 6100).ended(shapeInline, 9500, 9000, 9200, 19_000).kept(shapeSameNode),
+			"same-node: DURABLE RECOVERED STAYED; DURABLE EXCLUSIVE CLEAN",
+		},
+		{
 			"all kept", judgeKubeletRestart,
 			restart().wrote(shapeSubPathDir, sub, 100).kept(shapeSubPathDir).wrote(shapeSameNode, shapeSameNode, 100).kept(shapeSameNode),
 			"subpath-dir: DURABLE CLOSE_TO_OPEN UNINTERRUPTED STAYED; same-node: DURABLE CLOSE_TO_OPEN UNINTERRUPTED STAYED; " + first,
@@ -143,7 +153,7 @@ func TestJudgesOfShapes(t *testing.T) {
 		},
 		{
 			"one deleted, and the other on its claim dies with it", judgeForceDelete,
-			down(shapeSameNode).appends(shapeSameNode, shapeSameNode, 100, 8000).saw(20_000, eventPodDirGone, "x").kept(shapeSameNode),
+			down(shapeSameNode).appends(shapeSameNode, shapeSameNode, 100, 8000).saw(20_000, eventPodDirGone, shapeInline).kept(shapeSameNode),
 			"same-node: DURABLE RECOVERED STAYED; DURABLE EXCLUSIVE CLEAN",
 		},
 		{
