@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nfsim/nfsim/pkg/sshnode"
 	"github.com/nfsim/nfsim/pkg/sshnode/sshtest"
@@ -229,9 +230,9 @@ func TestTaint(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, t.TempDir(), nil)
 	j := newJournal(t, t.TempDir())
-	taint := Taint{Key: "node.kubernetes.io/out-of-service", Value: "run", Effect: "NoExecute"}
-	tainted, asked := false, []Taint(nil)
-	reach := Reach{Nodes: m.nodes(t), Untaint: func(_ context.Context, node string, off Taint) (string, error) {
+	taint := corev1.Taint{Key: "node.kubernetes.io/out-of-service", Value: "run", Effect: "NoExecute"}
+	tainted, asked := false, []corev1.Taint(nil)
+	reach := Reach{Nodes: m.nodes(t), Untaint: func(_ context.Context, node string, off corev1.Taint) (string, error) {
 		asked = append(asked, off)
 		tainted = false
 		return node + " has no taint", nil
@@ -265,7 +266,7 @@ func TestTaint(t *testing.T) {
 	if err != nil || len(report) != 1 || report[0].Proof != "worker1 has no taint" {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if diff := cmp.Diff([]Taint{taint}, asked); diff != "" || tainted || len(open(t, j)) != 0 {
+	if diff := cmp.Diff([]corev1.Taint{taint}, asked); diff != "" || tainted || len(open(t, j)) != 0 {
 		t.Errorf("tainted %v, open %v, asked (-want +got):\n%s", tainted, open(t, j), diff)
 	}
 	if err := active.Heal(t.Context()); err != nil || active.Record().HealedAt == 0 {
@@ -277,10 +278,10 @@ func TestTaintRefused(t *testing.T) {
 	t.Parallel()
 	do := func(context.Context) error { return nil }
 	for _, spec := range []Spec{
-		{Name: "x", Machine: "m", Prove: "true", Inject: "true", Undo: "true", Untaint: &Taint{Key: "k", Effect: "NoExecute"}},
-		{Name: "x", Machine: "m", Prove: "true", Do: do, Undo: "true", Untaint: &Taint{Key: "k", Effect: "NoExecute"}},
-		{Name: "x", Machine: "m", Prove: "true", Do: do, Untaint: &Taint{Key: "k"}},
-		{Name: "x", Machine: "m", Prove: "true", Do: do, Untaint: &Taint{Effect: "NoExecute"}},
+		{Name: "x", Machine: "m", Prove: "true", Inject: "true", Undo: "true", Untaint: &corev1.Taint{Key: "k", Effect: "NoExecute"}},
+		{Name: "x", Machine: "m", Prove: "true", Do: do, Undo: "true", Untaint: &corev1.Taint{Key: "k", Effect: "NoExecute"}},
+		{Name: "x", Machine: "m", Prove: "true", Do: do, Untaint: &corev1.Taint{Key: "k"}},
+		{Name: "x", Machine: "m", Prove: "true", Do: do, Untaint: &corev1.Taint{Effect: "NoExecute"}},
 	} {
 		if _, err := spec.withDefaults(); err == nil {
 			t.Errorf("%+v was not refused", spec)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/nfsim/nfsim/pkg/agent/mono"
 	"github.com/nfsim/nfsim/pkg/sshnode"
 )
@@ -17,20 +19,13 @@ const pollEvery = 100 * time.Millisecond
 // broke; lab.Lab's Node is one.
 type Nodes func(ctx context.Context, machine string) (*sshnode.Node, error)
 
-// Taint is a taint of a Kubernetes node.
-type Taint struct {
-	Key    string `json:"key"`
-	Value  string `json:"value,omitempty"`
-	Effect string `json:"effect"`
-}
-
 // Reach is how what a fault breaks is reached.
 type Reach struct {
 	Nodes Nodes
-	// Untaint takes a taint off a node, by key and effect, and sees that it is gone;
-	// one that is not there is no error. nil: there is no API server, and a fault
+	// Untaint takes a taint off a node and sees that it is gone; one that is not
+	// there is no error. nil: there is no API server, and a fault
 	// with a taint stays open.
-	Untaint func(ctx context.Context, node string, taint Taint) (evidence string, err error)
+	Untaint func(ctx context.Context, node string, taint corev1.Taint) (evidence string, err error)
 }
 
 // Logf takes one line of progress.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // JournalName is the journal's file name in a lab's state directory.
@@ -43,7 +44,7 @@ type Entry struct {
 	Machine     string        `json:"machine,omitempty"`
 	Name        string        `json:"name,omitempty"`
 	Undo        string        `json:"undo,omitempty"`
-	Untaint     *Taint        `json:"untaint,omitempty"` // of the Kubernetes node Machine
+	Untaint     *corev1.Taint `json:"untaint,omitempty"` // of the Kubernetes node Machine
 	ProveUndone string        `json:"prove_undone,omitempty"`
 	Unit        string        `json:"unit,omitempty"`
 	HealWithin  time.Duration `json:"heal_within_ns,omitempty"`

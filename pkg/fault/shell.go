@@ -15,7 +15,7 @@ import (
 // that was given up leaves nothing running there.
 const scriptTimeout = 90 * time.Second
 
-// shell runs scripts on the machines of a lab, and what is undone elsewhere.
+// shell runs scripts on the machines of a lab; Untaint reaches the API server.
 type shell struct{ Reach }
 
 // unreachableError says that no connection to a machine was had, so that

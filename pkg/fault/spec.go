@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Defaults of the durations in a Spec.
@@ -40,7 +42,7 @@ type Spec struct {
 	// Untaint is what Do put on the Kubernetes node Machine, in place of Undo: it is
 	// taken off at the API server, which the machine cannot do by itself. Such a
 	// fault gets no dead-man's switch.
-	Untaint *Taint
+	Untaint *corev1.Taint
 	// Prove exits 0 and prints evidence once the effect is there. It is polled.
 	Prove string
 	// Seen proves the effect from outside the machine (an API), in place of Prove:

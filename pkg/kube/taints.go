@@ -11,7 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Taint puts a taint on a node; one that is there already is no error.
+// Taint puts a taint on a node; one that is there already is no error. The API
+// server refuses one whose key and effect somebody else's has, with another value.
 func (c *Client) Taint(ctx context.Context, node string, taint corev1.Taint) error {
 	return c.changeTaints(ctx, fmt.Sprintf("taint node %s with %s", node, taint.Key), node, func(taints []corev1.Taint) []corev1.Taint {
 		if slices.ContainsFunc(taints, same(taint)) {
@@ -21,15 +22,15 @@ func (c *Client) Taint(ctx context.Context, node string, taint corev1.Taint) err
 	})
 }
 
-// Untaint takes a taint off a node, by key and effect; one that is not there is
-// no error.
+// Untaint takes a taint off a node; one that is not there is no error, and one
+// with another value is somebody else's and stays.
 func (c *Client) Untaint(ctx context.Context, node string, taint corev1.Taint) error {
 	return c.changeTaints(ctx, fmt.Sprintf("take the taint %s off node %s", taint.Key, node), node, func(taints []corev1.Taint) []corev1.Taint {
 		return slices.DeleteFunc(taints, same(taint))
 	})
 }
 
-// HasTaint says whether a node has a taint, by key and effect.
+// HasTaint says whether a node has a taint.
 func HasTaint(node *corev1.Node, taint corev1.Taint) bool {
 	return slices.ContainsFunc(node.Spec.Taints, same(taint))
 }
@@ -55,9 +56,9 @@ func (c *Client) untaintRun(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// same matches taints of one key and effect, which a node has once.
+// same matches taints of one key, effect and value.
 func same(taint corev1.Taint) func(corev1.Taint) bool {
-	return func(t corev1.Taint) bool { return taint.MatchTaint(&t) }
+	return func(t corev1.Taint) bool { return taint.MatchTaint(&t) && taint.Value == t.Value }
 }
 
 // changeTaints reads, changes and writes a node's taints until nobody else has

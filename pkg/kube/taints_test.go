@@ -19,6 +19,8 @@ func TestTaints(t *testing.T) {
 	t.Parallel()
 	outOfService := corev1.Taint{Key: corev1.TaintNodeOutOfService, Value: "nodeshutdown", Effect: corev1.TaintEffectNoExecute}
 	other := corev1.Taint{Key: "example.com/other", Effect: corev1.TaintEffectNoSchedule}
+	theirs := outOfService
+	theirs.Value = "somebody"
 	for _, tc := range []struct {
 		name   string
 		before []corev1.Taint
@@ -28,6 +30,7 @@ func TestTaints(t *testing.T) {
 		{"put on", []corev1.Taint{other}, (*Client).Taint, []corev1.Taint{other, outOfService}},
 		{"put on twice", []corev1.Taint{outOfService}, (*Client).Taint, []corev1.Taint{outOfService}},
 		{"taken off", []corev1.Taint{other, outOfService}, (*Client).Untaint, []corev1.Taint{other}},
+		{"taken off, and it is somebody else's", []corev1.Taint{theirs}, (*Client).Untaint, []corev1.Taint{theirs}},
 		{"taken off twice", []corev1.Taint{other}, (*Client).Untaint, []corev1.Taint{other}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -17,12 +17,12 @@ import (
 func FaultReach(l lab.Lab) fault.Reach {
 	return fault.Reach{
 		Nodes: l.Node,
-		Untaint: func(ctx context.Context, node string, taint fault.Taint) (string, error) {
+		Untaint: func(ctx context.Context, node string, taint corev1.Taint) (string, error) {
 			k, err := apiServerOf(ctx, l)
 			if err != nil {
 				return "", err
 			}
-			return untaint(ctx, k, node, corev1.Taint{Key: taint.Key, Value: taint.Value, Effect: corev1.TaintEffect(taint.Effect)})
+			return untaint(ctx, k, node, taint)
 		},
 	}
 }

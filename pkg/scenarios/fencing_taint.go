@@ -98,7 +98,7 @@ func (b *Batch) taint(ctx context.Context, k *kube.Client) (untaint func(ctx con
 	return b.inject(ctx, fault.Spec{
 		Name: faultTaint, Machine: b.Target.Name,
 		Do:      func(ctx context.Context) error { return k.Taint(ctx, b.Target.Name, tainted) },
-		Untaint: &fault.Taint{Key: tainted.Key, Value: tainted.Value, Effect: string(tainted.Effect)},
+		Untaint: &tainted,
 		Seen: func(ctx context.Context) (string, error) {
 			node, err := k.AwaitNode(ctx, b.Target.Name, func(n *corev1.Node) bool { return kube.HasTaint(n, tainted) })
 			if err != nil {

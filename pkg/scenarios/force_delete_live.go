@@ -94,7 +94,10 @@ func (b *Batch) awaitTold(ctx context.Context, w *workload) (err error) {
 	log := fmt.Sprintf("%s/%s_%s_%s/%s/0.log", podLogs, b.namespace(), w.name(), w.pod.UID, w.pod.Spec.Containers[0].Name)
 	for {
 		t, err := b.on(w.at).client.DoTimed(ctx, proto.Request{Op: proto.OpReadFile, Path: log, Limit: 64 << 10})
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
 			return err
 		}
 		if bytes.Contains(t.Data, []byte(toldLine)) {

@@ -122,6 +122,15 @@ func TestJudgesOfKubelet(t *testing.T) {
 	beside := func() *podTrial {
 		return down().appends("pod", log, 100, 10_000).appends(replacementName, log, 5000, 20_000).ended("x", 3700, 10_100, 10_300, 10_400)
 	}
+	live := func(told int64) *podTrial {
+		tr := newPodTrial().fact(factDeleteInvoke+modeForce, at(2000)).fact(factDeleteInvoke+modeGracefulForce, at(4000)).
+			appends(modeForce, modeForce, 100, 62_000).ended(modeForce, 2100, 62_100, 62_300, 62_400).
+			appends(modeGracefulForce, modeGracefulForce, 100, 4000).ended(modeGracefulForce, 4100, 4000, 4200, 4300)
+		if told > 0 {
+			tr.saw(told, eventTold, modeGracefulForce)
+		}
+		return tr
+	}
 	for _, tc := range []struct {
 		name  string
 		judge func(*Evidence) Judgement
@@ -139,19 +148,15 @@ func TestJudgesOfKubelet(t *testing.T) {
 		}(), "NO_FAULT"},
 
 		{
-			"force with the kubelet alive", judgeForceDeleteLive,
-			newPodTrial().fact(factDeleteInvoke+modeForce, at(2000)).fact(factDeleteInvoke+modeGracefulForce, at(4000)).
-				appends(modeForce, modeForce, 100, 62_000).ended(modeForce, 2100, 62_100, 62_300, 62_400).
-				appends(modeGracefulForce, modeGracefulForce, 100, 4000).ended(modeGracefulForce, 4100, 4000, 4200, 4300).
-				saw(3500, eventTold, modeGracefulForce),
+			"force with the kubelet alive", judgeForceDeleteLive, live(3500),
 			"force: DURABLE ZOMBIE_WRITER; graceful-then-force: DURABLE EXCLUSIVE; CLEAN",
 		},
 		{
-			"force before the process was told", judgeForceDeleteLive,
-			newPodTrial().fact(factDeleteInvoke+modeForce, at(2000)).fact(factDeleteInvoke+modeGracefulForce, at(4000)).
-				appends(modeForce, modeForce, 100, 62_000).ended(modeForce, 2100, 62_100, 62_300, 62_400).
-				appends(modeGracefulForce, modeGracefulForce, 100, 4000).ended(modeGracefulForce, 4100, 4000, 4200, 4300).
-				saw(4500, eventTold, modeGracefulForce),
+			"force before the process was told", judgeForceDeleteLive, live(4500),
+			"force: DURABLE ZOMBIE_WRITER; graceful-then-force: NO_FAULT; CLEAN",
+		},
+		{
+			"force, and the process was never told", judgeForceDeleteLive, live(0),
 			"force: DURABLE ZOMBIE_WRITER; graceful-then-force: NO_FAULT; CLEAN",
 		},
 		{
